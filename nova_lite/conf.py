@@ -1,0 +1,161 @@
+"""Every option of the service, in oslo.config's form; ``etc/nova-lite.conf`` is generated from here.
+
+There is no global configuration: ``load`` returns a ConfigOpts and each layer is given what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+
+def _default_state_path() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/nova-lite"
+    data_home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return str(Path(data_home) / "nova-lite")
+
+
+DEFAULT_OPTS = [
+    cfg.StrOpt(
+        "state_path",
+        default=_default_state_path(),
+        sample_default="/var/lib/nova-lite (root) or ~/.local/share/nova-lite",
+        help="Folder of everything that must outlive a restart: database, images, tokens, servers.",
+    ),
+    cfg.StrOpt(
+        "host",
+        default=socket.gethostname(),
+        sample_default="<hostname>",
+        help="Name of this host in every row that belongs to it. Do not change it while servers exist.",
+    ),
+    cfg.BoolOpt("debug", default=False, help="Log at DEBUG."),
+    cfg.StrOpt("log_file", help="File for the log; standard error when unset."),
+]
+
+API_OPTS = [
+    cfg.HostAddressOpt("bind_host", default="127.0.0.1", help="Address the API listens on."),
+    cfg.PortOpt("bind_port", default=8774, help="Port the API listens on."),
+    cfg.IntOpt("workers", default=2, min=1, help="API worker processes."),
+    cfg.IntOpt("threads", default=4, min=1, help="Threads in each API worker."),
+    cfg.StrOpt(
+        "auth_strategy",
+        default="token",
+        choices=[
+            ("token", "a file of hashed tokens, see `nova-lite token`"),
+            ("noauth2", "for tests only: the token says who the caller is"),
+        ],
+        help="How a caller proves who it is.",
+    ),
+    cfg.StrOpt("tokens_file", help="File of hashed tokens; <state_path>/tokens.yaml when unset."),
+    cfg.IntOpt("max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),
+    cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a listing."),
+    cfg.StrOpt("endpoint_url", help="Base of the links in answers when a proxy stands in front; else the Host header."),
+    cfg.BoolOpt("enable_instance_password", default=True, help="Return adminPass where Nova does."),
+]
+
+DATABASE_OPTS = [
+    cfg.StrOpt(
+        "connection",
+        secret=True,
+        help="SQLAlchemy URL (sqlite:///… or postgresql+pg8000://…); <state_path>/nova-lite.db when unset.",
+    ),
+]
+
+COMPUTE_OPTS = [
+    cfg.StrOpt("driver", default="kvm", choices=["kvm", "fake"], help="kvm: real VMs. fake: none, for client tests."),
+    cfg.IntOpt("parallel_operations", default=4, min=1, help="Servers the agent works on at the same time."),
+    cfg.BoolOpt(
+        "resume_guests_state_on_host_boot",
+        default=True,
+        help="Start again the servers that should run but whose VM is gone (host reboot, killed VMM).",
+    ),
+    cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
+    cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
+    cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs per host CPU that may be allotted."),
+    cfg.FloatOpt("ram_allocation_ratio", default=1.5, min=0.1, help="MiB allotted per MiB of host memory."),
+    cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),
+]
+
+QUOTA_OPTS = [
+    cfg.IntOpt("instances", default=10, min=-1, help="Servers per project; -1 is unlimited."),
+    cfg.IntOpt("cores", default=20, min=-1, help="vCPUs per project; -1 is unlimited."),
+    cfg.IntOpt("ram", default=51200, min=-1, help="MiB of memory per project; -1 is unlimited."),
+    cfg.IntOpt("metadata_items", default=128, min=-1, help="Metadata items per server; -1 is unlimited."),
+    cfg.IntOpt("key_pairs", default=100, min=-1, help="Keypairs per user; -1 is unlimited."),
+    cfg.IntOpt("server_groups", default=10, min=-1, help="Server groups per project; -1 is unlimited."),
+    cfg.IntOpt("server_group_members", default=10, min=-1, help="Members per server group; -1 is unlimited."),
+]
+
+_GROUPS: list[tuple[str | None, list[cfg.Opt]]] = [
+    (None, DEFAULT_OPTS),
+    ("api", API_OPTS),
+    ("database", DATABASE_OPTS),
+    ("compute", COMPUTE_OPTS),
+    ("quota", QUOTA_OPTS),
+]
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Entry point ``oslo.config.opts``: what oslo-config-generator writes into etc/nova-lite.conf."""
+    return [(group or "DEFAULT", opts) for group, opts in _GROUPS]
+
+
+def new() -> cfg.ConfigOpts:
+    """A ConfigOpts with every option registered and nothing read yet."""
+    conf = cfg.ConfigOpts()
+    for group, opts in _GROUPS:
+        conf.register_opts(opts, group=group)
+    return conf
+
+
+def load(args: Sequence[str] = (), config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Read the configuration.
+
+    :param args: oslo.config command line (``--config-file`` …), without the program's name.
+    :param config_files: files to read; [] for none; None for /etc/nova-lite/nova-lite.conf where it exists.
+    """
+    conf = new()
+    if config_files is None:
+        default = "/etc/nova-lite/nova-lite.conf"
+        config_files = [default] if os.path.exists(default) else []
+    conf(list(args), project="nova-lite", default_config_files=list(config_files))
+    return conf
+
+
+class Paths:
+    """Where things lie below ``state_path``. UNIX socket paths are limited to 107 bytes: keep state_path short."""
+
+    def __init__(self, state_path: str | os.PathLike[str]) -> None:
+        self.state = Path(state_path)
+        self.database = self.state / "nova-lite.db"
+        self.images = self.state / "images"
+        self.instances = self.state / "instances"
+        self.run = self.state / "run"
+        self.agent_socket = self.run / "agent.sock"
+        self.zygote_socket = self.run / "zygote.sock"
+        self.tokens = self.state / "tokens.yaml"
+        self.policy = self.state / "policy.yaml"
+        self.clouds = self.state / "clouds.yaml"
+
+    def instance(self, uuid: str) -> Path:
+        return self.instances / uuid
+
+    def vmm_socket(self, uuid: str) -> Path:
+        return self.instances / uuid / "vmm.sock"
+
+    def console_log(self, uuid: str) -> Path:
+        return self.instances / uuid / "console.log"
+
+    def make(self) -> None:
+        """Create the folders, readable by the owner only."""
+        for folder in (self.state, self.images, self.instances, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def paths(conf: cfg.ConfigOpts) -> Paths:
+    return Paths(conf.state_path)

@@ -1,0 +1,85 @@
+"""What business code raises: one base class per kind of failure, no knowledge of HTTP.
+
+``nova_lite.api.errors`` turns each kind into a status code and Nova's error form.
+A message is written for the user of the API; it must not leak host paths or another project's data.
+"""
+
+from __future__ import annotations
+
+
+class NovaLiteError(Exception):
+    """Base of every expected failure. ``str(error)`` is the sentence a user reads."""
+
+    default = "The request failed."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.default)
+
+
+class Invalid(NovaLiteError):
+    """The input is well-formed but cannot be used (400)."""
+
+    default = "The input is invalid."
+
+
+class NotFound(NovaLiteError):
+    """Nothing of that name or id exists for this caller (404)."""
+
+    default = "The resource could not be found."
+
+
+class Conflict(NovaLiteError):
+    """The object's present state does not allow this (409)."""
+
+    default = "The resource is in a state that does not allow this."
+
+
+class Forbidden(NovaLiteError):
+    """The caller may not do this, whatever the state (403)."""
+
+    default = "You are not allowed to do this."
+
+
+class OverQuota(Forbidden):
+    """A quota would be exceeded (403, as Nova answers)."""
+
+    default = "Quota exceeded."
+
+
+class Unavailable(NovaLiteError):
+    """A part of the service does not answer at the moment (503)."""
+
+    default = "The service is temporarily unavailable."
+
+
+class InstanceNotFound(NotFound):
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"Instance {instance_id} could not be found.")
+
+
+class FlavorNotFound(NotFound):
+    def __init__(self, flavor_id: str) -> None:
+        super().__init__(f"Flavor {flavor_id} could not be found.")
+
+
+class ImageNotFound(NotFound):
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"Image {image_id} could not be found.")
+
+
+class KeypairNotFound(NotFound):
+    def __init__(self, name: str, user_id: str) -> None:
+        super().__init__(f"Keypair {name} not found for user {user_id}")
+
+
+class InstanceIsLocked(Conflict):
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"Instance {instance_id} is locked")
+
+
+class InstanceInvalidState(Conflict):
+    """An action that the state table does not allow, in Nova's words."""
+
+    def __init__(self, instance_id: str, attribute: str, state: str | None, action: str) -> None:
+        super().__init__(f"Cannot '{action}' instance {instance_id} while it is in {attribute} {state}")
+        self.attribute, self.state, self.action = attribute, state, action

@@ -1,0 +1,142 @@
+"""The whole contract between the agent and a hypervisor.
+
+Every verb is idempotent: run again after a crash at any point, it ends in the same state. A driver holds no database
+and knows no API; it is told what to run (``MachineSpec``) and answers what runs (``MachineInfo``).
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class PowerState(enum.IntEnum):
+    """Nova's numbers (nova/compute/power_state.py)."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    PAUSED = 3
+    SHUTDOWN = 4
+    CRASHED = 6
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """What to run. ``memory_mb`` in MiB; ``kernel`` an absolute path; ``kernel_format`` flat16 or elf64."""
+
+    uuid: str
+    name: str
+    vcpus: int
+    memory_mb: int
+    kernel: Path
+    kernel_format: str
+    cmdline: str = ""
+
+
+@dataclass(frozen=True)
+class MachineInfo:
+    """What runs. ``pid`` and ``start_time`` (field 22 of /proc/pid/stat) identify the VMM process; both 0 when none."""
+
+    uuid: str
+    power_state: PowerState
+    pid: int = 0
+    start_time: int = 0
+    memory_mb: int = 0
+    vcpus: int = 0
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class MachineEvent:
+    """Something that happened without being asked for.
+
+    ``kind``: ``shutdown`` (guest powered itself off), ``reset`` (guest rebooted itself), ``crashed`` (triple fault or
+    an internal error of KVM; ``detail`` has rip and instruction bytes), ``gone`` (the VMM process died).
+    """
+
+    uuid: str
+    kind: str
+    detail: str = ""
+
+
+class DriverError(Exception):
+    """The hypervisor could not do it. ``str(error)`` is a sentence that a user of the API may read."""
+
+
+class MachineNotFound(DriverError):
+    """No VM of that uuid runs here."""
+
+
+@dataclass
+class Capabilities:
+    """What the host offers. ``kvm_kind`` is kvm-intel, kvm-amd, kvm-pvm or none."""
+
+    hypervisor_type: str
+    hypervisor_version: int
+    kvm_kind: str
+    vcpus: int
+    memory_mb: int
+    local_gb: int
+    cpu_info: dict[str, object] = field(default_factory=dict)
+
+
+class Driver(abc.ABC):
+    """A hypervisor. Methods may be called from several threads, for different uuids at the same time."""
+
+    @abc.abstractmethod
+    def start(self, on_event: Callable[[MachineEvent], None]) -> None:
+        """Get ready (zygote), re-adopt the VMs that run here and begin to watch them.
+
+        ``on_event`` is called from a thread of the driver.
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of everything but the VMs, which go on."""
+
+    @abc.abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    @abc.abstractmethod
+    def list(self) -> list[MachineInfo]:
+        """Every VM of ours on this host, adopted or not."""
+
+    @abc.abstractmethod
+    def prepare(self, spec: MachineSpec) -> None:
+        """Make the VM's folder and console log. No process yet. Raises DriverError when the kernel is unusable."""
+
+    @abc.abstractmethod
+    def power_on(self, spec: MachineSpec) -> MachineInfo:
+        """Start the VMM and boot the guest; nothing to do when it runs already."""
+
+    @abc.abstractmethod
+    def power_off(self, uuid: str) -> None:
+        """End the VMM process; nothing to do when none runs. The folder and the console log stay."""
+
+    @abc.abstractmethod
+    def reboot(self, spec: MachineSpec, hard: bool) -> MachineInfo:
+        """Soft: the VMM resets the machine. Hard: a new VMM process. Ends running in both cases."""
+
+    @abc.abstractmethod
+    def pause(self, uuid: str) -> None: ...
+
+    @abc.abstractmethod
+    def resume(self, uuid: str) -> None: ...
+
+    @abc.abstractmethod
+    def destroy(self, uuid: str) -> None:
+        """power_off, then remove everything that belongs to the VM on this host."""
+
+    @abc.abstractmethod
+    def info(self, uuid: str) -> MachineInfo:
+        """The VM's state now; SHUTDOWN with pid 0 when no process runs, MachineNotFound when nothing is known."""
+
+    @abc.abstractmethod
+    def counters(self, uuid: str) -> dict[str, dict[str, int]]: ...
+
+    @abc.abstractmethod
+    def console_output(self, uuid: str, max_bytes: int) -> bytes:
+        """The last ``max_bytes`` of the console log; empty when there is none yet."""

@@ -1,0 +1,13 @@
+"""What controllers and policies see: plain dataclasses, one module per resource, no active record.
+
+Every object that a route can name has ``policy_target()``: the flat dict that oslo.policy rules are matched against.
+"""
+
+from nova_lite.objects.flavor import Flavor
+from nova_lite.objects.image import Image
+from nova_lite.objects.instance import Fault, Instance
+from nova_lite.objects.keypair import Keypair
+from nova_lite.objects.operation import Event, Operation
+from nova_lite.objects.service import Hypervisor, Service
+
+__all__ = ["Event", "Fault", "Flavor", "Hypervisor", "Image", "Instance", "Keypair", "Operation", "Service"]

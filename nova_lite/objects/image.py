@@ -1,0 +1,33 @@
+"""Image: what a server boots; a kernel on this host with its properties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass
+class Image:
+    """A local image. ``properties`` holds free-form strings; ``min_disk`` in GiB, ``min_ram`` in MiB, ``size`` in bytes.
+
+    ``kernel`` names the file below the image store that the VMM loads (flat binary or 64-bit ELF);
+    ``kernel_format`` is ``flat16`` (real mode at 0x10000) or ``elf64``.
+    """
+
+    id: str
+    name: str
+    kernel: str
+    kernel_format: str
+    size: int
+    status: str = "active"
+    visibility: str = "public"
+    project_id: str | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    cmdline: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    def policy_target(self) -> dict[str, object]:
+        return {"project_id": self.project_id}
