@@ -1,4 +1,4 @@
-"""The personas that every other rule is built from, under Nova's names so that existing policy files keep working.
+"""The personas that every other rule is built from, under Nova's names: existing policy files keep working.
 
 A rule module writes ``base.PROJECT_READER_OR_ADMIN`` and never a check string of its own,
 unless no persona fits. ``is_admin`` is true for whoever passes ``context_is_admin``.
