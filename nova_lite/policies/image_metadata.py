@@ -1,0 +1,28 @@
+"""Who may see the properties of an image."""
+
+from __future__ import annotations
+
+from oslo_policy import policy
+
+from nova_lite.policies import base
+
+_RULES = [
+    policy.DocumentedRuleDefault(
+        name="os_compute_api:image-metadata:index",
+        check_str=base.RULE_ANY,
+        description="List the properties of an image (microversions 2.1 to 2.38).",
+        operations=[{"method": "GET", "path": "/images/{image_id}/metadata"}],
+        scope_types=["project"],
+    ),
+    policy.DocumentedRuleDefault(
+        name="os_compute_api:image-metadata:show",
+        check_str=base.RULE_ANY,
+        description="Show one property of an image (microversions 2.1 to 2.38).",
+        operations=[{"method": "GET", "path": "/images/{image_id}/metadata/{key}"}],
+        scope_types=["project"],
+    ),
+]
+
+
+def list_rules() -> list[policy.DocumentedRuleDefault]:
+    return list(_RULES)
