@@ -1,0 +1,102 @@
+/* What Python sees of the native layer: build.py hands this file to cffi, the C files include it as well. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define NL_EVENT_BYTES 32
+
+/* Why a call failed: errno and the step that failed, for a message that a human can use. */
+struct nl_error {
+    int code;
+    char step[60];
+};
+
+struct nl_config {
+    uint64_t memory_size; /* bytes, a multiple of 4096 */
+    uint32_t vcpus;
+    int32_t kvm_fd;         /* an open /dev/kvm; the machine keeps its own duplicate */
+    int32_t console_log_fd; /* a ring file as nova_lite/hv/console_log.py makes it, or -1 */
+    int32_t serial_out_fd;  /* gets a copy of the console output, or -1 */
+};
+
+enum nl_state {
+    NL_CREATED = 0,
+    NL_RUNNING = 1,
+    NL_PAUSED = 2,
+    NL_SHUTDOWN = 3, /* the guest switched itself off */
+    NL_RESET = 4,    /* the guest asked for a reset */
+    NL_CRASHED = 5,
+    NL_STOPPED = 6,
+};
+
+enum nl_event_kind {
+    NL_EVENT_SHUTDOWN = 1,
+    NL_EVENT_RESET = 2,
+    NL_EVENT_TRIPLE_FAULT = 3,
+    NL_EVENT_INTERNAL_ERROR = 4, /* code: KVM's suberror */
+    NL_EVENT_FAIL_ENTRY = 5,     /* code: the hardware's reason */
+    NL_EVENT_UNEXPECTED_EXIT = 6, /* code: KVM's exit reason */
+    NL_EVENT_HOST_ERROR = 7,     /* code: errno of KVM_RUN */
+    NL_EVENT_GUEST_PANIC = 8,
+};
+
+struct nl_event {
+    uint32_t kind;
+    uint32_t vcpu;
+    uint64_t rip;
+    uint64_t code;
+    uint32_t size; /* how many of the bytes count */
+    uint8_t bytes[NL_EVENT_BYTES]; /* the instruction bytes at rip, as far as they could be read */
+};
+
+struct nl_vcpu_counters {
+    uint64_t exits;
+    uint64_t io;
+    uint64_t mmio;
+    uint64_t interrupted; /* KVM_RUN ended by a kick */
+    uint64_t parks;       /* times the thread acknowledged a pause, an end or a stop */
+    uint64_t cpu_ns;      /* CPU time of the thread; 0 when it does not run */
+};
+
+struct nl_counters {
+    uint64_t console_bytes;
+    uint64_t first_output_ns; /* CLOCK_MONOTONIC of the present boot's first console output, 0 for none yet */
+    uint64_t copy_dropped;    /* bytes that serial_out_fd did not take */
+    uint64_t serial_bytes_out;
+    uint64_t serial_bytes_in;
+    uint64_t serial_overruns;
+    uint64_t port_console_lines;
+    uint64_t debug_port_writes;
+    uint64_t debug_port_last;
+    uint64_t debug_port_first_ns;
+    uint64_t unclaimed_pio_reads;
+    uint64_t unclaimed_pio_writes;
+    uint64_t unclaimed_mmio_reads;
+    uint64_t unclaimed_mmio_writes;
+    uint64_t events_dropped;
+    uint64_t ends_swallowed; /* resets and power-offs after the first */
+    uint64_t msrs_refused;
+    uint64_t cpuid_refused;
+    uint64_t boots;
+};
+
+struct nl_machine;
+
+struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_error *error);
+void nl_machine_destroy(struct nl_machine *machine);
+int nl_machine_eventfd(struct nl_machine *machine);
+int nl_machine_state(struct nl_machine *machine);
+int nl_machine_read_memory(struct nl_machine *machine, uint64_t address, void *data, size_t size);
+int nl_machine_write_memory(struct nl_machine *machine, uint64_t address, const void *data, size_t size);
+int nl_machine_set_real_mode(struct nl_machine *machine, uint64_t address, struct nl_error *error);
+int nl_machine_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_t rsi, uint64_t stack,
+                             struct nl_error *error);
+int nl_machine_start(struct nl_machine *machine, struct nl_error *error);
+int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_error *error);
+int nl_machine_resume(struct nl_machine *machine, struct nl_error *error);
+int nl_machine_stop(struct nl_machine *machine, struct nl_error *error);
+int nl_machine_reset(struct nl_machine *machine, struct nl_error *error);
+size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);
+int nl_machine_next_event(struct nl_machine *machine, struct nl_event *event);
+void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counters);
+int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

@@ -1,0 +1,346 @@
+"""One virtual machine on /dev/kvm: the Python face of the C code beside this file.
+
+A ``Machine`` belongs to one thread, the VMM's control loop. The guest runs in C threads that never call Python: what
+happens to it arrives as events (``eventfd`` becomes readable, ``poll_events`` returns them). No call here waits for a
+guest longer than a kick takes.
+
+Life of a machine::
+
+    created --start--> running --pause--> paused --resume--> running
+    running or paused --the guest ends--> shutdown | reset | crashed      (with one event; the guest never runs on)
+    any --reset--> created          (empty memory, devices and vCPUs as after power-on; load and start again)
+    any --stop--> stopped --reset--> created
+    any --close--> closed
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from dataclasses import dataclass
+
+from nova_lite.hv import console_log as console_ring
+from nova_lite.hv.native import _kvm
+
+ffi, lib = _kvm.ffi, _kvm.lib
+LOG = logging.getLogger(__name__)
+
+PAGE_SIZE = 4096
+#: RAM below this address is in the first slot; what is left begins at 4 GiB (devices live between the two).
+LOW_MEMORY_END = 3 << 30
+HIGH_MEMORY_START = 4 << 30
+MAX_VCPUS = 254
+#: Where ``set_long_mode`` puts the stack unless told otherwise (grows down; below it lies the zero page).
+DEFAULT_STACK = 0x8FF0
+PAUSE_TIMEOUT_MS = 30_000
+
+_STATES = {
+    lib.NL_CREATED: "created",
+    lib.NL_RUNNING: "running",
+    lib.NL_PAUSED: "paused",
+    lib.NL_SHUTDOWN: "shutdown",
+    lib.NL_RESET: "reset",
+    lib.NL_CRASHED: "crashed",
+    lib.NL_STOPPED: "stopped",
+}
+_KINDS = {
+    lib.NL_EVENT_SHUTDOWN: "shutdown",
+    lib.NL_EVENT_RESET: "reset",
+    lib.NL_EVENT_TRIPLE_FAULT: "triple_fault",
+    lib.NL_EVENT_INTERNAL_ERROR: "internal_error",
+    lib.NL_EVENT_FAIL_ENTRY: "fail_entry",
+    lib.NL_EVENT_UNEXPECTED_EXIT: "unexpected_exit",
+    lib.NL_EVENT_HOST_ERROR: "host_error",
+    lib.NL_EVENT_GUEST_PANIC: "guest_panic",
+}
+_SENTENCES = {
+    "shutdown": "the guest powered itself off",
+    "reset": "the guest asked for a reset",
+    "triple_fault": "triple fault",
+    "internal_error": "KVM could not go on (internal error, suberror {code})",
+    "fail_entry": "the processor refused to enter the guest (reason {code:#x})",
+    "unexpected_exit": "KVM left the guest for a reason unknown here ({code})",
+    "host_error": "the host failed to run the guest ({errno})",
+    "guest_panic": "the guest reported a panic",
+}
+
+
+class MachineError(Exception):
+    """A step of the native layer failed. ``errno`` is its error number, ``step`` what was tried."""
+
+    def __init__(self, step: str, code: int) -> None:
+        super().__init__(f"{step}: {os.strerror(code)}" if code else step)
+        self.step, self.errno = step, code
+
+
+class MachineStateError(MachineError):
+    """The machine's present state does not allow the call."""
+
+    def __init__(self, verb: str, state: str) -> None:
+        super().__init__(f"cannot {verb} a machine that is {state}", 0)
+        self.verb, self.state = verb, state
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to the guest. At most one per boot, and the guest does not run on after it.
+
+    ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic.
+    ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; ``code`` is KVM's suberror,
+    the hardware's reason, the exit reason or an errno, by kind.
+    """
+
+    kind: str
+    vcpu: int
+    rip: int = 0
+    detail: bytes = b""
+    code: int = 0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the guest came to grief (all kinds but shutdown and reset)."""
+        return self.kind not in ("shutdown", "reset")
+
+    def __str__(self) -> str:
+        sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))
+        if not self.crashed:
+            return f"{sentence} (vCPU {self.vcpu})"
+        found = self.detail.hex(" ") or "unreadable"
+        return f"{sentence} (vCPU {self.vcpu}, rip {self.rip:#x}, instruction bytes {found})"
+
+
+class Machine:
+    """One VM: memory, vCPUs, interrupt controllers, COM1, console port, debug, reset and power ports.
+
+    ``memory_size`` bytes, a multiple of 4096; ``vcpus`` 1..254. ``console_log`` names the ring file of
+    ``nova_lite.hv.console_log``; it is made if it does not exist and continued if it does. ``kvm_fd`` is an open
+    /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out`` gets a copy of the console output, without
+    ever waiting for its reader.
+
+    Raises ``ValueError`` for impossible sizes, ``MachineError`` when the host refuses, ``OSError`` for the files.
+    """
+
+    def __init__(
+        self,
+        memory_size: int,
+        vcpus: int,
+        console_log: str | os.PathLike[str] | None = None,
+        console_log_size: int = console_ring.DEFAULT_CAPACITY,
+        kvm_fd: int | None = None,
+        serial_fd_out: int = -1,
+    ) -> None:
+        if memory_size < PAGE_SIZE or memory_size % PAGE_SIZE:
+            raise ValueError(f"memory_size: {memory_size} is not a positive multiple of {PAGE_SIZE}")
+        if not 1 <= vcpus <= MAX_VCPUS:
+            raise ValueError(f"vcpus: {vcpus} is not between 1 and {MAX_VCPUS}")
+        self.memory_size, self.vcpus = memory_size, vcpus
+        self._native = None
+        log_fd = -1 if console_log is None else console_ring.open_for_writing(console_log, console_log_size)
+        opened = -1
+        try:
+            if kvm_fd is None:
+                opened = kvm_fd = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+            config = ffi.new(
+                "struct nl_config *",
+                {
+                    "memory_size": memory_size,
+                    "vcpus": vcpus,
+                    "kvm_fd": kvm_fd,
+                    "console_log_fd": log_fd,
+                    "serial_out_fd": serial_fd_out,
+                },
+            )
+            self._error = ffi.new("struct nl_error *")
+            native = lib.nl_machine_create(config, self._error)
+        finally:
+            for fd in (log_fd, opened):
+                if fd >= 0:
+                    os.close(fd)
+        if native == ffi.NULL:
+            raise self._failure()
+        self._native = native
+        self._log_refusals()
+
+    # -- life ---------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """created, running, paused, shutdown, reset, crashed, stopped or closed."""
+        return "closed" if self._native is None else _STATES[lib.nl_machine_state(self._native)]
+
+    @property
+    def eventfd(self) -> int:
+        """Readable when events wait; for select or epoll only, ``poll_events`` reads it."""
+        return int(lib.nl_machine_eventfd(self._open("watch")))
+
+    def start(self) -> None:
+        """Start the vCPU threads. Only from ``created``, after memory and ``set_*_mode``."""
+        self._check(lib.nl_machine_start(self._open("start"), self._error), "start")
+
+    def pause(self) -> None:
+        """Stop every vCPU between two instructions, pending I/O completed; returns when all have acknowledged.
+
+        Nothing to do when paused already or when the guest has ended meanwhile (its event tells).
+        """
+        self._check(lib.nl_machine_pause(self._open("pause"), PAUSE_TIMEOUT_MS, self._error), "pause")
+
+    def resume(self) -> None:
+        """Go on after ``pause``. Nothing to do when running already or when the guest has ended."""
+        self._check(lib.nl_machine_resume(self._open("resume"), self._error), "resume")
+
+    def stop(self) -> None:
+        """End the vCPU threads for good and join them; memory stays readable. Repeatable."""
+        self._check(lib.nl_machine_stop(self._open("stop"), self._error), "stop")
+
+    def reset(self) -> None:
+        """Back to ``created``, in any state: threads ended, memory empty, vCPUs and devices as after power-on.
+
+        Events that wait are dropped (they tell of the boot that is over), the console log goes on. Then load the
+        kernel again, ``set_*_mode`` and ``start``.
+        """
+        self._check(lib.nl_machine_reset(self._open("reset"), self._error), "reset")
+
+    def close(self) -> None:
+        """Stop and free everything: threads, memory, file descriptors. Repeatable."""
+        native, self._native = self._native, None
+        if native is not None:
+            lib.nl_machine_destroy(native)
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # -- loading ------------------------------------------------------------------------------------------------
+
+    def write_memory(self, gpa: int, data: bytes | bytearray | memoryview) -> None:
+        """Copy ``data`` to guest physical address ``gpa``; ValueError unless all of it lies in RAM."""
+        buffer = ffi.from_buffer(data)
+        self._memory(lib.nl_machine_write_memory(self._open("write to"), gpa, buffer, len(buffer)), gpa, len(buffer))
+
+    def read_memory(self, gpa: int, size: int) -> bytes:
+        """``size`` bytes from guest physical address ``gpa``; ValueError unless all of them lie in RAM."""
+        if not 0 <= size <= self.memory_size:
+            raise ValueError(f"guest memory has no {size} bytes")
+        buffer = bytearray(size)
+        view = ffi.from_buffer(buffer)
+        self._memory(lib.nl_machine_read_memory(self._open("read from"), gpa, view, size), gpa, size)
+        return bytes(buffer)
+
+    def set_real_mode(self, address: int) -> None:
+        """vCPU 0 starts in 16-bit real mode at segment ``address / 16``, offset 0; the others wait for INIT/SIPI.
+
+        ``address``: a multiple of 16 below 1 MiB.
+        """
+        self._check(lib.nl_machine_set_real_mode(self._open("set up"), address, self._error), "set up")
+
+    def set_long_mode(self, entry: int, rsi: int = 0, stack: int = DEFAULT_STACK) -> None:
+        """vCPU 0 starts in 64-bit mode at ``entry`` with ``rsi`` set; the others wait for INIT/SIPI.
+
+        Writes a GDT at 0x500 and page tables at 0x9000-0xEFFF into guest memory: the first 4 GiB mapped one to one.
+        """
+        self._check(lib.nl_machine_set_long_mode(self._open("set up"), entry, rsi, stack, self._error), "set up")
+
+    # -- while it runs ------------------------------------------------------------------------------------------
+
+    def serial_input(self, data: bytes) -> int:
+        """Feed COM1's receiver; returns how many bytes were taken (the rest must be offered again later)."""
+        return int(lib.nl_machine_serial_input(self._open("write to"), data, len(data)))
+
+    def poll_events(self) -> list[Event]:
+        """The events that wait, oldest first; empty when there are none."""
+        native, found, event = self._open("watch"), [], ffi.new("struct nl_event *")
+        while lib.nl_machine_next_event(native, event):
+            found.append(
+                Event(
+                    kind=_KINDS[event.kind],
+                    vcpu=event.vcpu,
+                    rip=event.rip,
+                    detail=bytes(ffi.buffer(event.bytes, event.size)),
+                    code=event.code,
+                )
+            )
+        return found
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Counts since the machine was made, by device: ``machine``, ``serial``, ``port_console``, ``debug_port``,
+        ``bus`` and one per vCPU (``vcpu0`` ...).
+
+        ``serial.first_output_ns`` and ``debug_port.first_write_ns`` are CLOCK_MONOTONIC nanoseconds of the present
+        boot's first output on the console (by whatever port) and on port 0x80; 0 means none yet.
+        """
+        native, c = self._open("ask"), ffi.new("struct nl_counters *")
+        lib.nl_machine_counters(native, c)
+        result = {
+            "machine": {
+                "boots": c.boots,
+                "events_dropped": c.events_dropped,
+                "ends_swallowed": c.ends_swallowed,
+                "msrs_refused": c.msrs_refused,
+                "cpuid_refused": c.cpuid_refused,
+            },
+            "serial": {
+                "bytes_out": c.serial_bytes_out,
+                "bytes_in": c.serial_bytes_in,
+                "overruns": c.serial_overruns,
+                "console_bytes": c.console_bytes,
+                "copy_dropped": c.copy_dropped,
+                "first_output_ns": c.first_output_ns,
+            },
+            "port_console": {"lines": c.port_console_lines},
+            "debug_port": {
+                "writes": c.debug_port_writes,
+                "last": c.debug_port_last,
+                "first_write_ns": c.debug_port_first_ns,
+            },
+            "bus": {
+                "unclaimed_pio_reads": c.unclaimed_pio_reads,
+                "unclaimed_pio_writes": c.unclaimed_pio_writes,
+                "unclaimed_mmio_reads": c.unclaimed_mmio_reads,
+                "unclaimed_mmio_writes": c.unclaimed_mmio_writes,
+            },
+        }
+        v = ffi.new("struct nl_vcpu_counters *")
+        for index in range(self.vcpus):
+            lib.nl_machine_vcpu_counters(native, index, v)
+            result[f"vcpu{index}"] = {
+                "exits": v.exits,
+                "io": v.io,
+                "mmio": v.mmio,
+                "interrupted": v.interrupted,
+                "parks": v.parks,
+                "cpu_ns": v.cpu_ns,
+            }
+        return result
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _open(self, verb: str):  # type: ignore[no-untyped-def]  # cffi's pointer has no static type
+        if self._native is None:
+            raise MachineStateError(verb, "closed")
+        return self._native
+
+    def _failure(self) -> MachineError:
+        return MachineError(ffi.string(self._error.step).decode(), self._error.code)
+
+    def _check(self, result: int, verb: str) -> None:
+        if result == -errno.EBUSY:
+            raise MachineStateError(verb, self.state)
+        if result < 0:
+            raise self._failure()
+
+    @staticmethod
+    def _memory(result: int, gpa: int, size: int) -> None:
+        if result < 0:
+            raise ValueError(f"guest memory has no {size} bytes at {gpa:#x}")
+
+    def _log_refusals(self) -> None:
+        machine = self.counters()["machine"]
+        if machine["msrs_refused"] or machine["cpuid_refused"]:
+            LOG.info(
+                "KVM refused %d MSRs and %d CPUID tables; the guest runs without them",
+                machine["msrs_refused"],
+                machine["cpuid_refused"],
+            )
