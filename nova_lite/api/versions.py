@@ -155,7 +155,7 @@ _SENTENCES = (
     ("2.102", "Flavors have a name filter and no rxtx_factor; unknown query keys are refused everywhere."),
     ("2.103", "The old alias os-volumes_boot of servers is gone."),
     ("2.104", "Updating a server can pin it to its availability zone and unpin it."),
-    ("3.0", "The clean API: snake_case names without prefixes, 202 for what finishes later, structured errors."),
+    ("3.0", "The clean API: plain snake_case names, 202 for all that finishes later, structured errors."),
 )
 
 HISTORY: tuple[Entry, ...] = tuple(Entry(Version.parse(number), sentence) for number, sentence in _SENTENCES)
