@@ -91,7 +91,7 @@ QUOTA_OPTS = [
     cfg.IntOpt("server_group_members", default=10, min=-1, help="Members per server group; -1 is unlimited."),
 ]
 
-_GROUPS: list[tuple[str | None, list[cfg.Opt]]] = [
+_GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     (None, DEFAULT_OPTS),
     ("api", API_OPTS),
     ("database", DATABASE_OPTS),
@@ -100,7 +100,7 @@ _GROUPS: list[tuple[str | None, list[cfg.Opt]]] = [
 ]
 
 
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator writes into etc/nova-lite.conf."""
     return [(group or "DEFAULT", opts) for group, opts in _GROUPS]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oslo_context import context as oslo_context
 
 
@@ -11,6 +13,6 @@ class RequestContext(oslo_context.RequestContext):  # type: ignore[misc]
     ``user_id``, ``project_id``, ``roles``, ``is_admin``, ``request_id`` ('req-' and a uuid), ``global_request_id``.
     """
 
-    def __init__(self, **kwargs: object) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("overwrite", False)
         super().__init__(**kwargs)

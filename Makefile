@@ -1,0 +1,47 @@
+# The project's verbs. Each makes sure first that .venv is there and current (scripts/bootstrap, 0.1 s if so).
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+BIN := .venv/bin
+
+.PHONY: help bootstrap build demo serve test lint typecheck bench api-ref sample-config clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+bootstrap:
+	@scripts/bootstrap
+
+build: bootstrap ## Virtual environment with the package in it: C extension and guests built
+
+demo: bootstrap ## The main job, shown by an HTTP client against a real server (KEEP=1 leaves it running)
+	@$(PY) -m nova_lite.cli.demo
+
+serve: bootstrap ## API and agent in the foreground on 127.0.0.1:8774
+	@exec $(BIN)/nova-lite serve
+
+test: bootstrap ## Every tier that this machine can run: static, unit, functional, kvm
+	@$(PY) -m pytest -p tests.tiers tests/static tests/unit tests/functional tests/kvm
+
+lint: bootstrap ## ruff
+	@$(BIN)/ruff check .
+
+typecheck: bootstrap ## mypy
+	@$(BIN)/mypy
+
+bench: bootstrap ## Repeatable measurements, JSON on standard output
+	@$(PY) -m bench
+
+api-ref: bootstrap ## Generate api-ref/ from the operation table
+	@$(BIN)/nova-lite schema reference api-ref
+
+sample-config: bootstrap ## Generate etc/nova-lite.conf and etc/policy.yaml
+	@mkdir -p etc
+	@$(BIN)/oslo-config-generator --namespace nova_lite --output-file etc/nova-lite.conf
+	@$(BIN)/oslopolicy-sample-generator --namespace nova_lite --output-file etc/policy.yaml
+
+clean: ## Remove everything that was built, .venv included; no state folder is touched
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
+	find nova_lite tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find nova_lite/hv -name '*.so' -delete -o -name '*.o' -delete -o -name '_kvm.c' -delete
+	rm -f nova_lite/hv/guests/*.bin nova_lite/hv/guests/*.elf
