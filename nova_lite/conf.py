@@ -54,7 +54,10 @@ API_OPTS = [
     cfg.StrOpt("tokens_file", help="File of hashed tokens; <state_path>/tokens.yaml when unset."),
     cfg.IntOpt("max_request_body_size", default=114688, min=1024, help="Largest request body, in bytes."),
     cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a listing."),
-    cfg.StrOpt("endpoint_url", help="Base of the links in answers when a proxy stands in front; else the Host header."),
+    cfg.StrOpt(
+        "endpoint_url",
+        help="Base of the links in answers, when a proxy stands in front; unset: the request's Host header.",
+    ),
     cfg.BoolOpt("enable_instance_password", default=True, help="Return adminPass where Nova does."),
 ]
 
@@ -67,7 +70,12 @@ DATABASE_OPTS = [
 ]
 
 COMPUTE_OPTS = [
-    cfg.StrOpt("driver", default="kvm", choices=["kvm", "fake"], help="kvm: real VMs. fake: none, for client tests."),
+    cfg.StrOpt(
+        "driver",
+        default="kvm",
+        choices=[("kvm", "real VMs on /dev/kvm"), ("fake", "no VMs: for tests of API clients")],
+        help="What runs the servers.",
+    ),
     cfg.IntOpt("parallel_operations", default=4, min=1, help="Servers the agent works on at the same time."),
     cfg.BoolOpt(
         "resume_guests_state_on_host_boot",
@@ -75,8 +83,10 @@ COMPUTE_OPTS = [
         help="Start again the servers that should run but whose VM is gone (host reboot, killed VMM).",
     ),
     cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
-    cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
-    cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs per host CPU that may be allotted."),
+    cfg.IntOpt(
+        "service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."
+    ),
+    cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs allotted per host CPU."),
     cfg.FloatOpt("ram_allocation_ratio", default=1.5, min=0.1, help="MiB allotted per MiB of host memory."),
     cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),
 ]
@@ -128,7 +138,7 @@ def load(args: Sequence[str] = (), config_files: Sequence[str] | None = None) ->
 
 
 class Paths:
-    """Where things lie below ``state_path``. UNIX socket paths are limited to 107 bytes: keep state_path short."""
+    """Where things lie below ``state_path``. UNIX socket paths end at 107 bytes: keep state_path short."""
 
     def __init__(self, state_path: str | os.PathLike[str]) -> None:
         self.state = Path(state_path)
