@@ -1,0 +1,414 @@
+"""The compute API: every verb a controller may call, on flat parameters and objects.
+
+A verb that changes a server writes its new task state and a row of the journal in one transaction and then pokes the
+agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`` only.
+
+``API`` is put together from one class per resource; each lives in the module of that name:
+
+=====================  ===========================================================================================
+``create.py``          ``create``, ``parse_availability_zone``
+``flavors.py``         ``list_flavors get_flavor create_flavor update_flavor delete_flavor set_extra_specs
+                       delete_extra_spec add_flavor_access remove_flavor_access``
+``keypairs.py``        ``list_keypairs get_keypair create_keypair delete_keypair``
+``images.py``          ``list_images get_image``
+``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
+                       availability_zones``
+``quotas.py``          ``quota_limits usage``
+this one               everything else on servers, and the operations (instance actions)
+=====================  ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid as uuidlib
+from datetime import datetime
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import conf as conf_module
+from nova_lite import exceptions, objects
+from nova_lite.compute import states
+from nova_lite.compute.create import CreateVerbs
+from nova_lite.compute.flavors import FlavorVerbs
+from nova_lite.compute.hosts import HostVerbs
+from nova_lite.compute.images import ImageVerbs
+from nova_lite.compute.keypairs import KeypairVerbs
+from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
+from nova_lite.compute.quotas import QuotaVerbs
+from nova_lite.context import RequestContext
+from nova_lite.db import instances as db_instances
+from nova_lite.db import operations as db_operations
+from nova_lite.db.engine import Connection, Database
+from nova_lite.db.times import now
+
+LOG = logging.getLogger(__name__)
+
+UNSET: Any = object()  # "this parameter was not given", where None is a value
+
+
+def connect(conf: cfg.ConfigOpts) -> API:
+    """An API on the configured database and this host's agent; brings the database up to date first."""
+    paths = conf_module.paths(conf)
+    paths.make()
+    database = Database(conf.database.connection or f"sqlite:///{paths.database}")
+    database.upgrade()
+    return API(conf, database, NodeClient(paths.agent_socket))
+
+
+class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVerbs):
+    """One per API worker; used by all its threads."""
+
+    def __init__(self, conf: cfg.ConfigOpts, database: Database, agent: NodeClient) -> None:
+        self.conf = conf
+        self.database = database
+        self.agent = agent
+
+    # -- reading servers ---------------------------------------------------------------------------------------
+
+    def get(self, context: RequestContext, server_id: str) -> objects.Instance:
+        """The server of that uuid. NotFound when it does not exist, is deleted or belongs to a stranger."""
+        return self._visible(context, server_id, deleted=False)
+
+    def get_instance_any(self, context: RequestContext, server_id: str) -> objects.Instance:
+        """As ``get``, and deleted servers too (instance actions from 2.21 on)."""
+        return self._visible(context, server_id, deleted=True)
+
+    def _visible(self, context: RequestContext, server_id: str, deleted: bool) -> objects.Instance:
+        with self.database.read() as connection:
+            instance = db_instances.get(connection, server_id)
+        if instance is None or (instance.deleted and not deleted):
+            raise exceptions.InstanceNotFound(server_id)
+        if not context.is_admin and instance.project_id != context.project_id:
+            raise exceptions.InstanceNotFound(server_id)
+        return instance
+
+    def list(
+        self,
+        context: RequestContext,
+        *,
+        filters: dict[str, Any] | None = None,
+        sort: list[tuple[str, str]] | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+        all_projects: bool = False,
+    ) -> list[objects.Instance]:
+        """Servers that match, of the caller's project unless ``all_projects``.
+
+        :param filters: see ``nova_lite.db.instance_filters.FILTERS`` for the names. Without ``deleted``: live servers
+            only, or live and deleted ones when ``changes_since`` or ``changes_before`` is given.
+        :param sort: (key, "asc" or "desc"), most important first; newest first when empty. Ties go by id.
+        :param marker: uuid of the last server of the previous page. Invalid when there is none.
+        """
+        wanted = dict(filters or {})
+        if not all_projects:
+            if context.project_id:
+                wanted["project_id"] = context.project_id
+            else:
+                wanted["user_id"] = context.user_id
+        if wanted.get("deleted") is None and not wanted.keys() & {"changes_since", "changes_before"}:
+            wanted["deleted"] = False
+        with self.database.read() as connection:
+            return db_instances.list_(connection, wanted, sort or [], limit, marker)
+
+    def console_output(
+        self, context: RequestContext, instance: objects.Instance, length: int | None = None
+    ) -> str:
+        """The last ``length`` lines of the console (all that is kept when None; "" for 0 or less).
+
+        Conflict while the server waits to be scheduled or has no host; Unavailable when the agent does not answer.
+        """
+        if not instance.host or instance.task_state == "scheduling":
+            raise exceptions.Conflict(f"Instance {instance.uuid} is not ready")
+        if length is not None and length <= 0:
+            return ""
+        params = {"uuid": instance.uuid, "length": length}
+        output = self._ask_agent(instance, "Server.consoleOutput", params)["output"]
+        return str(output)
+
+    def diagnostics(self, context: RequestContext, instance: objects.Instance) -> dict[str, Any]:
+        """Counters of the running VM: {"power_state": n, "counters": {group: {name: value}}}.
+
+        Conflict when no VM runs; Unavailable when the agent does not answer.
+        """
+        return self._ask_agent(instance, "Server.diagnostics", {"uuid": instance.uuid})
+
+    def _ask_agent(self, instance: objects.Instance, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self.agent.call(method, params)
+        except NodeUnavailable as error:
+            raise exceptions.Unavailable(
+                f"Compute service of {instance.host} is unavailable at this time."
+            ) from error
+        except NodeError as error:
+            if error.name == "ServerNotFound":
+                raise exceptions.Conflict(f"Instance {instance.uuid} is not ready") from error
+            raise exceptions.Unavailable(str(error)) from error
+
+    # -- changing servers --------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        *,
+        name: str = UNSET,
+        description: str | None = UNSET,
+        access_ip_v4: str | None = UNSET,
+        access_ip_v6: str | None = UNSET,
+        hostname: str = UNSET,
+        disk_config: str = UNSET,
+        pinned_availability_zone: str | None = UNSET,
+    ) -> objects.Instance:
+        """Change what describes a server; the server itself does not notice. Returns it as it now is.
+
+        Conflict when ``pinned_availability_zone`` is neither None nor the zone that it is in or pinned to.
+        """
+        changes: dict[str, Any] = {
+            "display_name": name,
+            "display_description": description,
+            "access_ip_v4": access_ip_v4 or None if access_ip_v4 is not UNSET else UNSET,
+            "access_ip_v6": access_ip_v6 or None if access_ip_v6 is not UNSET else UNSET,
+            "hostname": hostname,
+            "disk_config": disk_config,
+            "pinned_availability_zone": pinned_availability_zone,
+        }
+        changes = {column: value for column, value in changes.items() if value is not UNSET}
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            zone = changes.get("pinned_availability_zone")
+            if zone is not None:
+                _check_pin(current, zone)
+            if changes:
+                db_instances.update(connection, current.uuid, {**changes, "updated_at": now()})
+            updated = db_instances.get(connection, current.uuid)
+        assert updated is not None  # the row is locked by this transaction
+        return updated
+
+    def start(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Power on a stopped server. Conflict in any other state or when it is locked."""
+        self._accept(context, instance, states.START)
+
+    def stop(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Power off an active server or one in error. Conflict in any other state or when it is locked."""
+        self._accept(context, instance, states.STOP)
+
+    def pause(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Hold the vCPUs of an active server."""
+        self._accept(context, instance, states.PAUSE)
+
+    def unpause(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Let a paused server run on."""
+        self._accept(context, instance, states.UNPAUSE)
+
+    def reboot(self, context: RequestContext, instance: objects.Instance, hard: bool) -> None:
+        """Soft: reset an active machine. Hard: a new VM process, also for stopped, paused or failed servers."""
+        self._accept(context, instance, states.REBOOT_HARD if hard else states.REBOOT, {"hard": hard})
+
+    def delete(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Remove a server, whatever its state or task. Accepted work on it that has not ended is given up.
+
+        Conflict only when it is locked and the caller is no administrator. Repeating it is harmless.
+        """
+        self._delete(context, instance, states.DELETE)
+
+    def force_delete(self, context: RequestContext, instance: objects.Instance) -> None:
+        """As ``delete``: nothing is kept for later, so there is nothing more to force."""
+        self._delete(context, instance, states.FORCE_DELETE)
+
+    def _delete(self, context: RequestContext, instance: objects.Instance, verb: states.Verb) -> None:
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            if current.task_state == "deleting" and db_operations.is_outstanding(
+                connection, current.uuid, "delete"
+            ):
+                return
+            db_operations.supersede(connection, current.uuid, "Given up: the server is being deleted.")
+            if current.host:
+                self._journal(connection, context, current, verb, {})
+            else:  # never got a host: nothing to undo anywhere
+                operation_id = self._journal(connection, context, current, verb, {}, state="done")
+                db_operations.record_event(connection, operation_id, "compute_terminate_instance", None, "Success")
+                db_instances.mark_deleted(connection, current.uuid)
+        self._poke(current.host)
+
+    def lock(self, context: RequestContext, instance: objects.Instance, reason: str | None = None) -> None:
+        """Refuse changes by anyone but administrators. An owner cannot change a lock that is already there."""
+        is_owner = instance.project_id == context.project_id
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            if current.locked and is_owner:
+                return
+            self._journal(connection, context, current, states.LOCK, {}, state="done")
+            db_instances.update(
+                connection,
+                current.uuid,
+                {
+                    "locked": True,
+                    "locked_by": "owner" if is_owner else "admin",
+                    "locked_reason": reason,
+                    "updated_at": now(),
+                },
+            )
+
+    def unlock(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Undo ``lock``. Whether the caller may undo an administrator's lock is the policy's matter
+        (``unlock:unlock_override`` where ``is_expected_locked_by`` is false)."""
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            self._journal(connection, context, current, states.UNLOCK, {}, state="done")
+            db_instances.update(
+                connection,
+                current.uuid,
+                {"locked": False, "locked_by": None, "locked_reason": None, "updated_at": now()},
+            )
+
+    def is_expected_locked_by(self, context: RequestContext, instance: objects.Instance) -> bool:
+        """Whether the lock, if any, was set by the kind of caller that this one is (owner or administrator)."""
+        expected = "owner" if instance.project_id == context.project_id else "admin"
+        return not instance.locked_by or instance.locked_by == expected
+
+    def evacuate(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        host: str | None = None,
+        force: bool | None = None,
+    ) -> None:
+        """Rebuild a server of a failed host on another host.
+
+        Invalid while the compute service of its host is up, when ``host`` is its own host, or when ``force`` comes
+        without ``host``; NotFound when no compute service runs on ``host``. Images and consoles are local to a host
+        here, so no other host can take it: the operation ends failed with "No valid host was found." and the server
+        keeps its state.
+        """
+        if force and not host:
+            raise exceptions.Invalid("Can't force to a non-provided destination")
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            services = {service.host: service for service in self._services(connection, "nova-compute")}
+            if host is not None and host not in services:
+                raise exceptions.NotFound(f"Compute host {host} not found.")
+            if host is not None and host == current.host:
+                raise exceptions.Invalid("The target host can't be the same one.")
+            states.check(states.EVACUATE, current)
+            source = services.get(current.host)
+            if source is not None and source.state == "up":
+                raise exceptions.Invalid(f"Compute service of {current.host} is still in use.")
+            reason = "No valid host was found. There are not enough hosts available."
+            args = {"host": host, "force": force}
+            operation_id = self._journal(
+                connection, context, current, states.EVACUATE, args, state="failed", message=reason
+            )
+            db_operations.record_event(connection, operation_id, "conductor_rebuild_instance", None, "Error", reason)
+            db_instances.update(
+                connection,
+                current.uuid,
+                {"task_state": current.task_state, "updated_at": now(), **db_instances.fault_columns(500, reason)},
+            )
+
+    def _accept(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        args: dict[str, Any] | None = None,
+    ) -> None:
+        """Check the server's lock and state, then write its task state and a journal row; poke the agent."""
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            states.check(verb, current)
+            self._journal(connection, context, current, verb, args or {})
+        self._poke(current.host)
+
+    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
+        """The server as it is now, held against other writers until the transaction ends."""
+        current = db_instances.get(connection, instance.uuid, for_update=True)
+        if current is None or current.deleted:
+            raise exceptions.InstanceNotFound(instance.uuid)
+        return current
+
+    def _journal(
+        self,
+        connection: Connection,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        args: dict[str, Any],
+        state: str = "pending",
+        message: str | None = None,
+    ) -> int:
+        """Write the task state that ``verb`` begins with and its journal row; the row's id."""
+        if verb.task_state is not None:
+            db_instances.update(
+                connection, instance.uuid, {"task_state": verb.task_state, "updated_at": now()}
+            )
+        return db_operations.insert(
+            connection,
+            {
+                "uuid": str(uuidlib.uuid4()),
+                "instance_uuid": instance.uuid,
+                "action": verb.action,
+                "host": instance.host,
+                "state": state,
+                "request_id": context.request_id,
+                "user_id": context.user_id,
+                "project_id": context.project_id,
+                "message": message,
+                "args": args,
+            },
+        )
+
+    def _poke(self, host: str) -> None:
+        """Wake the agent; it also looks by itself every few seconds, so a failure is only logged."""
+        if not host:
+            return
+        try:
+            self.agent.call("Agent.wake", {})
+        except (NodeError, NodeUnavailable) as error:
+            LOG.warning("The agent of %s could not be woken (%s); its work waits.", host, error)
+
+    # -- operations --------------------------------------------------------------------------------------------
+
+    def list_operations(
+        self,
+        context: RequestContext,
+        instance_uuid: str,
+        *,
+        limit: int | None = None,
+        marker: str | None = None,
+        changes_since: datetime | None = None,
+        changes_before: datetime | None = None,
+    ) -> list[objects.Operation]:
+        """A server's operations, newest first, without their events. ``marker`` is a request id; Invalid if unknown."""
+        with self.database.read() as connection:
+            return db_operations.list_for_instance(
+                connection, instance_uuid, limit, marker, changes_since, changes_before
+            )
+
+    def get_operation(
+        self, context: RequestContext, instance_uuid: str, request_id: str
+    ) -> objects.Operation:
+        """One operation of a server with its events. NotFound when there is none of that request id."""
+        with self.database.read() as connection:
+            operation = db_operations.get_by_request(connection, instance_uuid, request_id)
+        if operation is None:
+            raise exceptions.NotFound(f"Action {request_id} not found")
+        return operation
+
+
+def _check_pin(instance: objects.Instance, zone: str) -> None:
+    pinned = instance.pinned_availability_zone
+    if pinned is not None and zone != pinned:
+        raise exceptions.Conflict(
+            "Cannot change pinned availability zone directly. "
+            "Unpin first by setting pinned_availability_zone to null."
+        )
+    if pinned is None and zone != instance.availability_zone:
+        raise exceptions.Conflict(
+            "Server can only be pinned to its current availability zone "
+            f"'{instance.availability_zone}', but '{zone}' was requested."
+        )

@@ -1,0 +1,254 @@
+"""Creating servers: what a request may ask for, the quotas, the host, and the rows that make it true."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import string
+import uuid as uuidlib
+from dataclasses import replace
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import exceptions, objects
+from nova_lite.compute import quotas, scheduling, states
+from nova_lite.context import RequestContext
+from nova_lite.db import flavors as db_flavors
+from nova_lite.db import images as db_images
+from nova_lite.db import instances as db_instances
+from nova_lite.db import keypairs as db_keypairs
+from nova_lite.db import operations as db_operations
+from nova_lite.db.engine import Connection, Database
+from nova_lite.db.times import now
+
+_RESERVATION_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class CreateVerbs:
+    """POST /servers."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+
+    def _poke(self, host: str) -> None:
+        raise NotImplementedError
+
+    def create(
+        self,
+        context: RequestContext,
+        *,
+        name: str,
+        flavor_ref: str,
+        image_ref: str | None,
+        min_count: int = 1,
+        max_count: int | None = None,
+        description: str | None = None,
+        metadata: dict[str, str] | None = None,
+        tags: list[str] | None = None,
+        key_name: str | None = None,
+        user_data: str | None = None,
+        config_drive: bool = False,
+        availability_zone: str | None = None,
+        hostname: str | None = None,
+        access_ip_v4: str | None = None,
+        access_ip_v6: str | None = None,
+        disk_config: str | None = None,
+        scheduler_hints: dict[str, Any] | None = None,
+        trusted_image_certificates: list[str] | None = None,
+        host: str | None = None,
+        hypervisor_hostname: str | None = None,
+        admin_pass: str | None = None,
+    ) -> list[objects.Instance]:
+        """Accept ``min_count`` to ``max_count`` (default: ``min_count``) servers, as many as the quota allows.
+
+        :param availability_zone: a zone, or Nova's ``zone:host`` form (see ``parse_availability_zone``).
+        :param host: run on this host (so does ``hypervisor_hostname``).
+        :param admin_pass: accepted and not used: nothing in the guest could set it.
+        :returns: the servers, building; in error with a fault where no host can take them.
+        :raises Invalid: image, flavor, keypair, zone, host or user data cannot be used.
+        :raises OverQuota: not even ``min_count`` fit, or there are too many metadata items.
+        """
+        max_count = min_count if max_count is None else max_count
+        if min_count > max_count:
+            raise exceptions.Invalid("min_count must be <= max_count")
+        if hostname and max_count > 1:
+            raise exceptions.Invalid("Unable to allocate a single hostname to multiple instances")
+        zone, zone_host, zone_node = self.parse_availability_zone(availability_zone)
+        if (host or hypervisor_hostname) and (zone_host or zone_node):
+            raise exceptions.Invalid(
+                "One mechanism with host and/or hypervisor_hostname and another mechanism "
+                "with zone:host:node are mutually exclusive."
+            )
+        if zone is not None and zone != self.conf.compute.default_availability_zone:
+            raise exceptions.Invalid("The requested availability zone is not available")
+        _check_user_data(user_data)
+        metadata = dict(metadata or {})
+        allowed = self.conf.quota.metadata_items
+        if 0 <= allowed < len(metadata):
+            raise exceptions.OverQuota(f"Maximum number of metadata items exceeds {allowed}")
+
+        accepted_at = now()
+        wanted = objects.Instance(
+            uuid="",
+            project_id=str(context.project_id),
+            user_id=str(context.user_id),
+            display_name=name,
+            hostname=hostname or "",
+            flavor=objects.Flavor("", "", 0, 0),
+            image_ref="",
+            host="",
+            task_state=states.CREATE.task_state,
+            created_at=accepted_at,
+            updated_at=accepted_at,
+            display_description=description,
+            metadata=metadata,
+            tags=sorted(tags or []),
+            key_name=key_name or None,
+            availability_zone=self.conf.compute.default_availability_zone,
+            pinned_availability_zone=zone,
+            config_drive=config_drive,
+            user_data=user_data,
+            access_ip_v4=access_ip_v4 or None,
+            access_ip_v6=access_ip_v6 or None,
+            disk_config=disk_config or "MANUAL",
+            reservation_id="r-" + "".join(secrets.choice(_RESERVATION_ALPHABET) for _ in range(8)),
+            scheduler_hints=dict(scheduler_hints or {}),
+            trusted_image_certificates=trusted_image_certificates,
+        )
+        with self.database.write() as connection:
+            wanted.flavor = _usable_flavor(connection, context, flavor_ref)
+            image = _usable_image(connection, context, image_ref, wanted.flavor)
+            wanted.image_ref, wanted.image_properties = image.id, dict(image.properties)
+            if key_name and db_keypairs.get(connection, str(context.user_id), key_name) is None:
+                raise exceptions.Invalid("Invalid key_name provided.")
+            self.database.lock(connection, f"quota:{context.project_id}")
+            count = quotas.fitting_count(
+                connection, self.conf, str(context.project_id), wanted.flavor, min_count, max_count
+            )
+            scheduler = scheduling.Scheduler(connection, self.database, self.conf)
+            wished_host = scheduler.wished_host(host or zone_host, hypervisor_hostname or zone_node)
+            instances = [
+                _insert(connection, context, replace(wanted), index, count, scheduler, wished_host)
+                for index in range(count)
+            ]
+        for host_name in {instance.host for instance in instances}:
+            self._poke(host_name)
+        return instances
+
+    def parse_availability_zone(self, value: str | None) -> tuple[str | None, str | None, str | None]:
+        """Split Nova's ``zone:host:node`` into its parts, each None when absent. Invalid when there are more.
+
+        A caller that names a host or node needs the policy ``create:forced_host``.
+        """
+        if not value:
+            return None, None, None
+        parts = value.split(":")
+        if len(parts) > 3:
+            raise exceptions.Invalid("Invalid input received: Unable to parse availability_zone")
+        zone, host, node = (parts + ["", ""])[:3]
+        return zone or None, host or None, node or None
+
+
+def _insert(
+    connection: Connection,
+    context: RequestContext,
+    instance: objects.Instance,
+    index: int,
+    count: int,
+    scheduler: scheduling.Scheduler,
+    wished_host: str | None,
+) -> objects.Instance:
+    """Write one server and its journal row; in error at once when no host can take it."""
+    instance.uuid = str(uuidlib.uuid4())
+    instance.launch_index = index
+    if count > 1:
+        instance.display_name = f"{instance.display_name}-{index + 1}"
+    if not instance.hostname:
+        instance.hostname = sanitize_hostname(instance.display_name) or f"server-{instance.uuid}"[:63]
+    reason = None
+    try:
+        instance.host = scheduler.place(instance.flavor, wished_host)
+    except scheduling.NoValidHost as error:
+        reason = str(error)
+        instance.vm_state, instance.task_state = "error", None
+        instance.fault = objects.Fault(500, reason, now())
+    instance.id = db_instances.insert(connection, instance)
+    operation_id = db_operations.insert(
+        connection,
+        {
+            "uuid": str(uuidlib.uuid4()),
+            "instance_uuid": instance.uuid,
+            "action": states.CREATE.action,
+            "host": instance.host,
+            "state": "failed" if reason else "pending",
+            "request_id": context.request_id,
+            "user_id": context.user_id,
+            "project_id": context.project_id,
+            "message": reason,
+            "args": {},
+        },
+    )
+    if reason:
+        event = "conductor_schedule_and_build_instances"
+        db_operations.record_event(connection, operation_id, event, None, "Error", reason)
+    return instance
+
+
+def _usable_flavor(connection: Connection, context: RequestContext, flavor_ref: str) -> objects.Flavor:
+    flavor = db_flavors.get(connection, flavor_ref)
+    if flavor is None or flavor.disabled or not flavor_visible(context, flavor):
+        raise exceptions.Invalid(f"Flavor {flavor_ref} could not be found.")
+    return flavor
+
+
+def flavor_visible(context: RequestContext, flavor: objects.Flavor) -> bool:
+    """Public flavors are everyone's; the others belong to administrators and the projects they were given to."""
+    return flavor.is_public or bool(context.is_admin) or context.project_id in flavor.projects
+
+
+def _usable_image(
+    connection: Connection, context: RequestContext, image_ref: str | None, flavor: objects.Flavor
+) -> objects.Image:
+    if not image_ref:
+        raise exceptions.Invalid("Invalid imageRef provided.")
+    image = db_images.get(connection, image_ref)
+    visible = image is not None and (
+        image.visibility == "public" or context.is_admin or image.project_id == context.project_id
+    )
+    if image is None or not visible:
+        raise exceptions.Invalid("Can not find requested image")
+    if image.status != "active":
+        raise exceptions.Invalid(f"Image {image.id} is not active.")
+    if image.min_ram > flavor.memory_mb:
+        raise exceptions.Invalid("Flavor's memory is too small for requested image.")
+    root_bytes, min_disk_bytes = flavor.root_gb << 30, image.min_disk << 30
+    if root_bytes and image.size > root_bytes:
+        raise exceptions.Invalid(
+            "Flavor's disk is too small for requested image. "
+            f"Flavor disk is {root_bytes} bytes, image is {image.size} bytes."
+        )
+    if root_bytes and min_disk_bytes > root_bytes:
+        raise exceptions.Invalid(
+            "Flavor's disk is smaller than the minimum size specified in image metadata. "
+            f"Flavor disk is {root_bytes} bytes, minimum size is {min_disk_bytes} bytes."
+        )
+    return image
+
+
+def _check_user_data(user_data: str | None) -> None:
+    if user_data is None:
+        return
+    try:
+        base64.b64decode(user_data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise exceptions.Invalid("User data needs to be valid base 64.") from error
+
+
+def sanitize_hostname(name: str) -> str:
+    """A host name (RFC 1123 label) made from a display name, as Nova makes it; "" when nothing of it is left."""
+    latin = name.encode("latin-1", "ignore").decode("latin-1")[:63]
+    dashed = re.sub(r"[ _.]+", "-", latin)
+    return re.sub(r"[^\w-]+", "", dashed).lower().strip("-")

@@ -1,0 +1,73 @@
+"""The state machine: one table of which verb is legal in which vm_state and task_state, and what it leads to.
+
+States and rules are Nova's (nova/compute/vm_states.py, task_states.py and the checks of its compute API).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+from nova_lite import exceptions, objects
+
+IDLE: tuple[str | None, ...] = (None,)
+REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
+HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One request on a server.
+
+    ``action`` is its name in messages and in instance actions. ``vm_states`` / ``task_states``: where it is legal, None
+    for anywhere. ``task_state``: what the server shows from acceptance on. ``working``: what it shows while the agent
+    works, None for no change. ``must_have_launched``: refused for a server that never came up.
+    """
+
+    action: str
+    vm_states: Container[str] | None
+    task_states: Container[str | None] | None = IDLE
+    task_state: str | None = None
+    working: str | None = None
+    must_have_launched: bool = True
+
+    @property
+    def own_task_states(self) -> frozenset[str]:
+        """The task states that this verb puts a server in, and takes back when it ends."""
+        return frozenset(state for state in (self.task_state, self.working) if state)
+
+
+CREATE = Verb("create", (), task_state="scheduling", working="spawning", must_have_launched=False)
+START = Verb("start", ("stopped",), task_state="powering-on")
+STOP = Verb("stop", ("active", "error"), task_state="powering-off")
+PAUSE = Verb("pause", ("active",), task_state="pausing")
+UNPAUSE = Verb("unpause", ("paused",), task_state="unpausing")
+REBOOT = Verb("reboot", ("active",), task_state="rebooting", working="reboot_started")
+REBOOT_HARD = Verb(
+    "reboot",
+    ("active", "stopped", "paused", "suspended", "error"),
+    (None, *REBOOT_TASKS, *HARD_REBOOT_TASKS, "resuming", "unpausing", "pausing", "suspending"),
+    task_state="rebooting_hard",
+    working="reboot_started_hard",
+)
+EVACUATE = Verb("evacuate", ("active", "stopped", "error"), None, must_have_launched=True)
+DELETE = Verb("delete", None, None, task_state="deleting", must_have_launched=False)
+FORCE_DELETE = Verb("forceDelete", None, None, task_state="deleting", must_have_launched=False)
+LOCK = Verb("lock", None, None, must_have_launched=False)
+UNLOCK = Verb("unlock", None, None, must_have_launched=False)
+
+
+def check(verb: Verb, instance: objects.Instance) -> None:
+    """Raise InstanceInvalidState (409) unless ``verb`` is legal for the server as it is."""
+    if verb.vm_states is not None and instance.vm_state not in verb.vm_states:
+        raise exceptions.InstanceInvalidState(instance.uuid, "vm_state", instance.vm_state, verb.action)
+    if verb.task_states is not None and instance.task_state not in verb.task_states:
+        raise exceptions.InstanceInvalidState(instance.uuid, "task_state", instance.task_state, verb.action)
+    if verb.must_have_launched and instance.launched_at is None:
+        raise exceptions.Conflict(f"Instance {instance.uuid} is in an invalid state for '{verb.action}'")
+
+
+def check_lock(instance: objects.Instance, is_admin: bool) -> None:
+    """Raise InstanceIsLocked (409) for everyone but administrators."""
+    if instance.locked and not is_admin:
+        raise exceptions.InstanceIsLocked(instance.uuid)
