@@ -1,0 +1,122 @@
+"""Build the WSGI application: options in, falcon app out. Nothing is found in a global."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import falcon
+from oslo_config import cfg
+
+from nova_lite import conf as nova_lite_conf
+from nova_lite import objects
+from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, wsgi
+from nova_lite.api.operations import Table, collect
+from nova_lite.compute import api as compute_api
+
+LOG = logging.getLogger(__name__)
+
+PREFIXES = {2: "/v2.1", 3: "/v3"}
+
+
+def find_controllers() -> list[type[wsgi.Controller]]:
+    """Every controller class of nova_lite.api.controllers, in the order of module and class name."""
+    found = []
+    for info in sorted(pkgutil.iter_modules(controllers.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{controllers.__name__}.{info.name}")
+        for _, value in sorted(inspect.getmembers(module, inspect.isclass)):
+            if issubclass(value, wsgi.Controller) and value.__module__ == module.__name__ and value.declared:
+                found.append(value)
+    return found
+
+
+def build_table(compute: Any, known_rules: frozenset[str]) -> Table:
+    """The operation table over every controller. :raises DeclarationError: with what to mend."""
+    return collect([controller(compute) for controller in find_controllers()], known_rules)
+
+
+def policy_path(conf: cfg.ConfigOpts) -> Path:
+    """The policy.yaml in force: /etc/nova-lite/policy.yaml where it exists, else the one in the state folder."""
+    system = Path("/etc/nova-lite/policy.yaml")
+    return system if system.exists() else nova_lite_conf.paths(conf).policy
+
+
+def loaders(compute: Any) -> dict[type, pipeline.Loader]:
+    """How the object that a route names is found; NotFound for what the caller may not see."""
+    return {
+        objects.Instance: lambda req, value: compute.get(req.context, value),
+        objects.Flavor: lambda req, value: compute.get_flavor(req.context, value),
+        objects.Image: lambda req, value: compute.get_image(req.context, value),
+        objects.Service: lambda req, value: compute.get_service(req.context, value),
+        objects.Hypervisor: lambda req, value: compute.get_hypervisor(req.context, value),
+    }
+
+
+def build(conf: cfg.ConfigOpts, compute: Any = None) -> falcon.App:
+    """The whole application.
+
+    :param conf: from ``nova_lite.conf.load``.
+    :param compute: a compute API; None makes the one that ``conf`` describes.
+    :raises DeclarationError: the controllers, schemas and policies of this tree do not fit together.
+    """
+    if compute is None:
+        compute = compute_api.build(conf)
+    engine = policy.PolicyEngine(policy_path(conf))
+    table = build_table(compute, engine.registered)
+    return assemble(conf, table, engine, compute)
+
+
+def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, compute: Any) -> falcon.App:
+    """The falcon app for a table; tests hand in tables of throw-away controllers."""
+    flow = pipeline.Pipeline(
+        table,
+        engine,
+        auth.strategy(conf),
+        loaders(compute),
+        max_body=conf.api.max_request_body_size,
+        endpoint_url=conf.api.endpoint_url,
+    )
+    app = falcon.App(middleware=[flow])
+    app.add_error_handler(Exception, pipeline.answer_unexpected)
+    app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
+    app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)
+
+    documents = discovery.Discovery(conf.api.endpoint_url)
+    app.add_route("/", documents)
+    for path in ("/v2.1", "/v2.1/"):
+        app.add_route(path, documents, suffix="v2")
+    for path in ("/v3", "/v3/"):
+        app.add_route(path, documents, suffix="v3")
+    health = discovery.HealthCheck({"database": compute.ping, "agent": compute.agent_alive}, frozenset({"database"}))
+    app.add_route("/healthcheck", health)
+
+    for major, paths in table.routes.items():
+        for path, methods in paths.items():
+            resource = _resource(flow, path, methods)
+            app.add_route(PREFIXES[major] + path, resource)
+            app.add_route(PREFIXES[major] + "/{project_id}" + path, resource)
+    app.add_route("/v2.1/{project_id}", documents, suffix="v2")
+    app.add_sink(documents.multiple_choices, r"/(?!v2\.1(?:/|$)|v3(?:/|$)).+")
+    return app
+
+
+def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str]) -> object:
+    """A falcon resource with one responder for each method that the table has on ``path``."""
+
+    def respond(http: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        flow.handle(http, resp, path, fields)
+
+    return type("Route", (), {f"on_{method.lower()}": staticmethod(respond) for method in methods})()
+
+
+def wsgi_application() -> falcon.App:
+    """What gunicorn loads: options from the file that NOVA_LITE_CONFIG names, written by ``nova-lite serve``."""
+    import os
+
+    config_file = os.environ.get("NOVA_LITE_CONFIG")
+    return build(nova_lite_conf.load([], [config_file] if config_file else None))

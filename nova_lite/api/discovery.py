@@ -1,0 +1,107 @@
+"""Version discovery at ``/``, ``/v2.1/`` and ``/v3/``, 300 for anything else below the root, and the health check.
+
+All of it derives from versions.HISTORY. Documents have the form that keystoneauth reads (nova/doc/api_samples/versions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import falcon
+import orjson
+
+from nova_lite.api import versions
+
+DESCRIBED_BY = "https://docs.openstack.org/api-ref/compute/"
+_PREFIX = {2: "v2.1", 3: "v3"}
+# Major 3 is ours and still grows, so clients that take "the newest" without being told stay on Nova's API.
+_FACTS: dict[int, dict[str, str]] = {
+    2: {"id": "v2.1", "status": "CURRENT", "updated": "2013-07-23T11:33:21Z"},
+    3: {"id": "v3.0", "status": "EXPERIMENTAL", "updated": "2026-11-21T00:00:00Z"},
+}
+
+
+def describe(major: int, base_url: str) -> dict[str, Any]:
+    """One entry of the version list."""
+    minimum, maximum = versions.MAJORS[major]
+    facts = _FACTS[major]
+    return {
+        "id": facts["id"],
+        "status": facts["status"],
+        "version": str(maximum),
+        "min_version": str(minimum),
+        "updated": facts["updated"],
+        "links": [{"rel": "self", "href": f"{base_url}/{_PREFIX[major]}/"}],
+    }
+
+
+def document(major: int, base_url: str) -> dict[str, Any]:
+    """The document at the root of one major version."""
+    entry = describe(major, base_url)
+    entry["links"].append({"rel": "describedby", "type": "text/html", "href": DESCRIBED_BY})
+    entry["media-types"] = [
+        {
+            "base": "application/json",
+            "type": f"application/vnd.openstack.compute+json;version={'2.1' if major == 2 else '3.0'}",
+        }
+    ]
+    return {"version": entry}
+
+
+class Discovery:
+    """Falcon resource for the three documents and the 300; none of them needs a token."""
+
+    def __init__(self, endpoint_url: str | None) -> None:
+        self._endpoint_url = endpoint_url
+
+    def _base(self, http: falcon.Request) -> str:
+        return (self._endpoint_url or http.prefix).rstrip("/")
+
+    def on_get(self, http: falcon.Request, resp: falcon.Response) -> None:
+        """All versions."""
+        _json(resp, {"versions": [describe(major, self._base(http)) for major in sorted(versions.MAJORS)]})
+
+    def on_get_v2(self, http: falcon.Request, resp: falcon.Response, project_id: str | None = None) -> None:
+        _json(resp, document(2, self._base(http)))
+
+    def on_get_v3(self, http: falcon.Request, resp: falcon.Response) -> None:
+        _json(resp, document(3, self._base(http)))
+
+    def multiple_choices(self, http: falcon.Request, resp: falcon.Response) -> None:
+        """Any path outside the versions: 300 with where the same path would be in each, as Nova answers."""
+        base = self._base(http)
+        choices = []
+        for major in sorted(versions.MAJORS):
+            choices.append(
+                {
+                    "id": _FACTS[major]["id"],
+                    "status": _FACTS[major]["status"],
+                    "links": [{"rel": "self", "href": f"{base}/{_PREFIX[major]}{http.path}"}],
+                    "media-types": document(major, base)["version"]["media-types"],
+                }
+            )
+        resp.status = falcon.HTTP_300
+        _json(resp, {"choices": choices})
+
+
+class HealthCheck:
+    """``GET /healthcheck``: 200 while requests can be accepted, 503 when the database does not answer.
+
+    The agent is reported but does not decide: without it, accepted work waits in the journal.
+    """
+
+    def __init__(self, checks: dict[str, Callable[[], bool]], required: frozenset[str]) -> None:
+        self._checks = checks
+        self._required = required
+
+    def on_get(self, http: falcon.Request, resp: falcon.Response) -> None:
+        results = {name: "ok" if check() else "down" for name, check in self._checks.items()}
+        healthy = all(results[name] == "ok" for name in self._required)
+        resp.status = falcon.HTTP_200 if healthy else falcon.HTTP_503
+        _json(resp, {"status": "ok" if healthy else "down", **results})
+
+
+def _json(resp: falcon.Response, document: dict[str, Any]) -> None:
+    resp.content_type = falcon.MEDIA_JSON
+    resp.data = orjson.dumps(document)

@@ -1,0 +1,255 @@
+"""The fixed order in which every request is handled; stated once, here, and tested once.
+
+request id → authenticate (401) → version (400, 406) → route (404, 405) → load the object (404) → policy (403) → validate body and
+query (400) → flatten → controller → unflatten → status.
+
+A stranger's object is a 404 already when it is loaded, so that policy never tells of its existence. An exception that the operation
+did not declare is a bug: 500 with the request id, logged with its trace, nothing of it in the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import falcon
+import orjson
+
+from nova_lite import exceptions
+from nova_lite.api import auth, errors, policy, validation, versions
+from nova_lite.api.errors import HTTPFault
+from nova_lite.api.operations import Operation, Table, Variant
+from nova_lite.api.request import Request
+
+LOG = logging.getLogger(__name__)
+
+Loader = Callable[[Request, str], Any]
+NOT_FOUND = "The resource could not be found."
+PUBLIC = re.compile(r"/(?:v2\.1/?|v3/?|healthcheck)?|/(?!v2\.1/|v3/).*")
+_REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PROJECT_ID = re.compile(r"[0-9a-f-]+")
+_DUMP = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
+
+
+class Pipeline:
+    """A falcon middleware for the steps before routing, and ``handle`` for those after it."""
+
+    def __init__(
+        self,
+        table: Table,
+        engine: policy.PolicyEngine,
+        strategy: auth.Strategy,
+        loaders: Mapping[type, Loader],
+        *,
+        max_body: int,
+        endpoint_url: str | None,
+    ) -> None:
+        self.table = table
+        self._engine = engine
+        self._strategy = strategy
+        self._loaders = dict(loaders)
+        self._max_body = max_body
+        self._endpoint_url = endpoint_url
+
+    # -- before routing --------------------------------------------------------------------------------------
+
+    def process_request(self, http: falcon.Request, resp: falcon.Response) -> None:
+        """Request id, authentication, version."""
+        http.context.request_id = f"req-{uuid.uuid4()}"
+        http.context.major = 3 if http.path == "/v3" or http.path.startswith("/v3/") else 2
+        http.context.echo = None
+        if PUBLIC.fullmatch(http.path):
+            return
+        http.context.versioned = True
+        self._engine.refresh()
+        request = self._authenticate(http)
+        try:
+            version = versions.from_headers(http.env, http.context.major)
+        except versions.VersionNotSupported as error:
+            http.context.echo = error.version
+            raise HTTPFault(406, str(error)) from error
+        except versions.InvalidVersion as error:
+            raise HTTPFault(400, str(error)) from error
+        http.context.echo = request.version = version
+        http.context.request = request
+
+    def _authenticate(self, http: falcon.Request) -> Request:
+        given = http.get_header("X-OpenStack-Request-ID")
+        global_id = given if given and _REQUEST_ID.fullmatch(given) else None
+        context = self._strategy(http.get_header("X-Auth-Token"), http.context.request_id, global_id)
+        if context is None:
+            raise HTTPFault(
+                401,
+                "The request you have made requires authentication: send a valid X-Auth-Token.",
+                {"WWW-Authenticate": "Keystone"},
+            )
+        request = Request(http, context, self._engine, self._max_body, self._endpoint_url)
+        context.is_admin = self._engine.is_admin(policy.credentials(context))
+        return request
+
+    def process_response(
+        self, http: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool
+    ) -> None:
+        """Request ids on every answer; version headers and Vary on every versioned one, errors included."""
+        request_id = getattr(http.context, "request_id", None)
+        if request_id:
+            resp.set_header("X-OpenStack-Request-ID", request_id)
+            resp.set_header("X-Compute-Request-ID", request_id)
+        if getattr(http.context, "versioned", False):
+            resp.append_header("Vary", f"{versions.HEADER}, {versions.LEGACY_HEADER}")
+            echo = http.context.echo
+            if echo is not None:
+                resp.set_header(versions.HEADER, f"{versions.SERVICE_TYPE} {echo}")
+                resp.set_header(versions.LEGACY_HEADER, str(echo))
+
+    # -- after routing ---------------------------------------------------------------------------------------
+
+    def handle(self, http: falcon.Request, resp: falcon.Response, path: str, fields: dict[str, str]) -> None:
+        """Run the operation that ``http.method`` on the route ``path`` names, with the route's ``fields``."""
+        request: Request = http.context.request
+        self._check_project(request, fields)
+        request.fields = fields
+        operation, variant = self._operation(request, path)
+        try:
+            obj = self._load(request, operation)
+            self._enforce(request, operation, variant, obj)
+            params = self._read(request, operation, variant)
+            result = variant.function(request, obj, params)
+        except exceptions.NovaLiteError as error:
+            raise self._fault(error, operation, variant) from error
+        resp.status = falcon.code_to_http_status(variant.status)
+        for name, value in request.headers.items():
+            resp.set_header(name, value)
+        document = variant.formats.write(result, self._memoized(request)) if variant.formats.has_output else None
+        if document is not None:
+            resp.content_type = falcon.MEDIA_JSON
+            resp.data = orjson.dumps(document, option=_DUMP)
+
+    def _check_project(self, request: Request, fields: dict[str, str]) -> None:
+        project_id = fields.pop("project_id", None)
+        if project_id is None:
+            return
+        own = request.context.project_id
+        if project_id != own:
+            if not _PROJECT_ID.fullmatch(project_id):
+                raise HTTPFault(404, NOT_FOUND)  # the first part of the path is no project: an unknown route
+            raise HTTPFault(
+                400,
+                f"Malformed request URL: URL's project_id '{project_id}' doesn't match Context's project_id '{own}'",
+            )
+        request.set_project_in_url(project_id)
+
+    def _operation(self, request: Request, path: str) -> tuple[Operation, Variant]:
+        major, method = request.version.major, request.http.method
+        candidates = self.table.routes[major][path][method]
+        if method == "POST" and path in self.table.actions.get(major, {}):
+            candidates = self._action(request, self.table.actions[major][path])
+        for operation in candidates:
+            variant = operation.at(request.version)
+            if variant is not None:
+                return operation, variant
+        where = " or ".join(operation.describe_range(major) for operation in candidates)
+        raise HTTPFault(404, f"{NOT_FOUND} It exists in {where} (this request: {request.version}).")
+
+    def _action(self, request: Request, actions: Mapping[str, list[Operation]]) -> list[Operation]:
+        body = request.body
+        if not isinstance(body, dict):
+            raise HTTPFault(400, "Malformed request body: an action is a JSON object with one key, its name.")
+        if len(body) != 1:
+            raise HTTPFault(400, f"Malformed request body: one action at a time, not {len(body)} keys.")
+        name = next(iter(body))
+        if name not in actions:
+            raise HTTPFault(400, f"There is no such action: {name[:255]}")
+        return actions[name]
+
+    def _load(self, request: Request, operation: Operation) -> Any:
+        if operation.object_field is None:
+            return None
+        loader = operation.load or self._loaders[operation.object_class]  # type: ignore[index]
+        obj = loader(request, request.fields.pop(operation.object_field))
+        request.set_target(obj.policy_target())
+        return obj
+
+    def _enforce(self, request: Request, operation: Operation, variant: Variant, obj: Any) -> None:
+        if obj is None and variant.target is not None:
+            request.set_target(variant.target(request))
+        if not request.allowed(operation.policy):
+            raise HTTPFault(403, f"Policy doesn't allow {operation.policy} to be performed.")
+
+    def _read(self, request: Request, operation: Operation, variant: Variant) -> dict[str, Any]:
+        formats = variant.formats
+        try:
+            params = formats.read(
+                request.query if formats.has_query else None, request.body if formats.has_input else None
+            )
+        except validation.ValidationFailed as error:
+            raise HTTPFault(400, str(error)) from error
+        for name, rule in formats.policies.items():
+            if name in params and not request.allowed(rule):
+                raise HTTPFault(403, f"Policy doesn't allow {rule} to be performed.")
+        params.update(request.fields)
+        return params
+
+    def _memoized(self, request: Request) -> Callable[[str], bool]:
+        """Attribute rules decided once per response, never per row."""
+        decided: dict[str, bool] = {}
+
+        def allowed(rule: str) -> bool:
+            if rule not in decided:
+                decided[rule] = request.allowed(rule)
+            return decided[rule]
+
+        return allowed
+
+    def _fault(self, error: exceptions.NovaLiteError, operation: Operation, variant: Variant) -> Exception:
+        code = errors.code_of(error)
+        loading = isinstance(error, exceptions.NotFound) and operation.object_field is not None
+        if code in variant.errors or isinstance(error, exceptions.Forbidden) or loading:
+            return HTTPFault(code, str(error))
+        LOG.error("%s raised an error it does not declare (%d)", operation.name, code, exc_info=error)
+        return UnexpectedError()
+
+
+class UnexpectedError(Exception):
+    """A bug that is already logged."""
+
+
+def answer_fault(http: falcon.Request, resp: falcon.Response, error: HTTPFault, params: object) -> None:
+    """Error handler for faults of our own."""
+    _answer(http, resp, error.code, error.message)
+    for name, value in error.headers.items():
+        resp.set_header(name, value)
+
+
+def answer_falcon(http: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object) -> None:
+    """Error handler for what falcon finds out itself: unknown routes, methods, broken requests."""
+    code = int(str(error.status)[:3])
+    message = {404: NOT_FOUND, 405: f"The method {http.method} is not allowed for this resource."}.get(
+        code, error.description or error.title or "The request failed."
+    )
+    _answer(http, resp, code, message)
+    for name, value in dict(error.headers or {}).items():
+        resp.set_header(name, value)
+
+
+def answer_unexpected(http: falcon.Request, resp: falcon.Response, error: Exception, params: object) -> None:
+    """Error handler for bugs: the trace goes to the log, the request id to the user."""
+    request_id = getattr(http.context, "request_id", "")
+    if not isinstance(error, UnexpectedError):
+        LOG.error("Unexpected error in request %s: %s %s", request_id, http.method, http.path, exc_info=error)
+    _answer(
+        http,
+        resp,
+        500,
+        f"Unexpected API Error. The error is logged with the request id {request_id}; give it to your administrator.",
+    )
+
+
+def _answer(http: falcon.Request, resp: falcon.Response, code: int, message: str) -> None:
+    resp.status = falcon.code_to_http_status(code)
+    resp.content_type = falcon.MEDIA_JSON
+    request_id = getattr(http.context, "request_id", "")
+    resp.data = orjson.dumps(errors.body(code, message, getattr(http.context, "major", 2), request_id))

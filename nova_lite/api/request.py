@@ -1,0 +1,157 @@
+"""What a controller sees of one HTTP request: caller, version, links and soft policy checks; never a body or a header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import falcon
+import orjson
+
+from nova_lite import exceptions
+from nova_lite.api import policy
+from nova_lite.api.errors import HTTPFault
+from nova_lite.api.versions import Version
+from nova_lite.context import RequestContext
+
+# More than any client sends, and few enough that a hostile query costs nothing.
+MAX_QUERY_FIELDS = 200
+JSON_TYPES = ("application/json", "application/vnd.openstack.compute+json")
+
+
+class Request:
+    """One request after authentication.
+
+    ``context`` the caller; ``version`` the negotiated version; ``fields`` the values of the path's fields;
+    ``query`` name → list of values; ``body`` the parsed JSON document or None.
+    """
+
+    def __init__(
+        self,
+        http: falcon.Request,
+        context: RequestContext,
+        engine: policy.PolicyEngine,
+        max_body: int,
+        endpoint_url: str | None,
+    ) -> None:
+        self.http = http
+        self.context = context
+        self.version: Version = None  # type: ignore[assignment]  # set by the next step of the pipeline
+        self.fields: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        self._engine = engine
+        self._max_body = max_body
+        self._endpoint_url = endpoint_url
+        self._creds: dict[str, Any] | None = None
+        self._target: Mapping[str, Any] | None = None
+        self._project_in_url = ""
+        self._query: dict[str, list[str]] | None = None
+        self._body: Any = None
+        self._body_read = False
+
+    # -- what was sent ---------------------------------------------------------------------------------------
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query string, every value a list of strings. HTTPFault 400 when it is not UTF-8 or has too many fields."""
+        if self._query is None:
+            text = self.http.query_string
+            try:
+                self._query = parse_qs(
+                    text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+                ) if text else {}
+            except UnicodeDecodeError as error:
+                raise HTTPFault(400, "The query string is not valid UTF-8.") from error
+            except ValueError as error:
+                raise HTTPFault(400, f"The query string has more than {MAX_QUERY_FIELDS} fields.") from error
+        return self._query
+
+    @property
+    def body(self) -> Any:
+        """The JSON document sent, None for an empty body.
+
+        HTTPFault 413 (too large), 415 (not JSON by its Content-Type) or 400 (not JSON, not UTF-8, nested too deeply).
+        """
+        if not self._body_read:
+            self._body = self._read_body()
+            self._body_read = True
+        return self._body
+
+    def _read_body(self) -> Any:
+        length = self.http.content_length
+        if length is not None and length > self._max_body:
+            raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")
+        # gunicorn decodes chunked bodies; reading one byte past the limit tells a body without a length apart.
+        data = self.http.bounded_stream.read(self._max_body + 1) if length is not None else (
+            self.http.stream.read(self._max_body + 1)
+        )
+        if len(data) > self._max_body:
+            raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")
+        if not data:
+            return None
+        media_type = (self.http.content_type or "").partition(";")[0].strip().lower()
+        if media_type and media_type != "text/plain" and media_type not in JSON_TYPES:
+            raise HTTPFault(415, f"Unsupported Content-Type {media_type}: send application/json.")
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise HTTPFault(400, f"Malformed request body: {error}") from error
+
+    # -- policy ----------------------------------------------------------------------------------------------
+
+    @property
+    def creds(self) -> dict[str, Any]:
+        if self._creds is None:
+            self._creds = policy.credentials(self.context)
+        return self._creds
+
+    def own_target(self) -> dict[str, Any]:
+        """The target of requests that act on no particular object: the caller's own project."""
+        return {"project_id": self.context.project_id, "user_id": self.context.user_id}
+
+    def set_target(self, target: Mapping[str, Any]) -> None:
+        """What policy is about, unless a check names another target."""
+        self._target = target
+
+    def allowed(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
+        """Whether the caller passes ``rule``; on the loaded object's target unless another is given."""
+        if target is None:
+            target = self._target if self._target is not None else self.own_target()
+        return self._engine.check(rule, target, self.creds)
+
+    def authorize(self, rule: str, target: Mapping[str, Any] | None = None) -> None:
+        """:raises exceptions.Forbidden: the caller does not pass ``rule``."""
+        if not self.allowed(rule, target):
+            raise exceptions.Forbidden(f"Policy doesn't allow {rule} to be performed.")
+
+    # -- links and headers -----------------------------------------------------------------------------------
+
+    def set_project_in_url(self, project_id: str) -> None:
+        self._project_in_url = project_id
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and mount point, without a trailing slash."""
+        return (self._endpoint_url or self.http.prefix).rstrip("/")
+
+    def url(self, path: str) -> str:
+        """An absolute link at this request's major version; with the project where the request's own URL had it."""
+        prefix = "v3" if self.version.major >= 3 else "v2.1"
+        return "/".join(part for part in (self.base_url, prefix, self._project_in_url, path.lstrip("/")) if part)
+
+    def bookmark(self, path: str) -> str:
+        """An absolute link without a version."""
+        return "/".join(part for part in (self.base_url, self._project_in_url, path.lstrip("/")) if part)
+
+    def next_link(self, path: str, marker: str, limit: int | None = None) -> str:
+        """The link to the page after ``marker``: this request's query with ``marker`` (and ``limit``) replaced."""
+        query = {name: values for name, values in self.query.items() if name != "marker"}
+        if limit is not None:
+            query["limit"] = [str(limit)]
+        query["marker"] = [marker]
+        return f"{self.url(path)}?{urlencode(query, doseq=True)}"
+
+    def set_header(self, name: str, value: str) -> None:
+        """Add a header to the answer, should the request succeed."""
+        self.headers[name] = value
