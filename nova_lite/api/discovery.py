@@ -1,6 +1,7 @@
 """Version discovery at ``/``, ``/v2.1/`` and ``/v3/``, 300 for anything else below the root, and the health check.
 
-All of it derives from versions.HISTORY. Documents have the form that keystoneauth reads (nova/doc/api_samples/versions).
+All of it derives from versions.HISTORY. Documents have the form that keystoneauth reads
+(nova/doc/api_samples/versions).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From what went wrong to an HTTP answer: status codes, Nova's error names, both forms of error body.
 
-Major 2 answers ``{"itemNotFound": {"code": 404, "message": "..."}}`` (nova/api/openstack/wsgi.py, Fault); major 3 answers the
-API-SIG form ``{"errors": [{"request_id", "code", "status", "title", "detail", "links"}]}``.
+Major 2 answers ``{"itemNotFound": {"code": 404, "message": "..."}}`` (nova/api/openstack/wsgi.py, Fault); major 3
+answers the API-SIG form ``{"errors": [{"request_id", "code", "status", "title", "detail", "links"}]}``.
 """
 
 from __future__ import annotations

@@ -144,8 +144,8 @@ def collect(controllers: Iterable[wsgi.Controller], known_rules: frozenset[str])
     """Build the table from controller instances.
 
     :param known_rules: every registered policy rule.
-    :raises DeclarationError: a declaration is incomplete, ranges overlap or leave a hole, a rule is not registered, a flat
-        name of a schema is not among the method's parameters, or the other way round.
+    :raises DeclarationError: a declaration is incomplete, ranges overlap or leave a hole, a rule is not registered, a
+        flat name of a schema is not among the method's parameters, or the other way round.
     """
     operations = []
     for controller in controllers:
@@ -187,7 +187,9 @@ def _operation(
 
     schemas = {id(s): s for s in (f.__dict__.get("__nl_schemas__") for f in functions) if s is not None}
     if len(schemas) > 1:
-        raise DeclarationError(f"{name}: every function must name the same schemas; formats are versioned in the schema")
+        raise DeclarationError(
+            f"{name}: every function must name the same schemas; formats are versioned in the schema"
+        )
     path_fields = {f for path in first_said.paths.values() for f in _FIELD.findall(path)}
     object_field = None
     if controller.resource_obj_cls is not None and path_fields:

@@ -1,10 +1,10 @@
 """The fixed order in which every request is handled; stated once, here, and tested once.
 
-request id → authenticate (401) → version (400, 406) → route (404, 405) → load the object (404) → policy (403) → validate body and
-query (400) → flatten → controller → unflatten → status.
+request id → authenticate (401) → version (400, 406) → route (404, 405) → load the object (404) → policy (403) →
+validate body and query (400) → flatten → controller → unflatten → status.
 
-A stranger's object is a 404 already when it is loaded, so that policy never tells of its existence. An exception that the operation
-did not declare is a bug: 500 with the request id, logged with its trace, nothing of it in the answer.
+A stranger's object is a 404 already when it is loaded, so that policy never tells of its existence. An exception that
+the operation did not declare is a bug: 500 with the request id, logged with its trace, nothing of it in the answer.
 """
 
 from __future__ import annotations

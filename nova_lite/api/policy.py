@@ -1,7 +1,7 @@
 """The one place that decides whether a caller may do something: defaults from code, overrides from policy.yaml.
 
-Operators keep Nova's rule names. ``policy.yaml`` holds differences only and is read again when it changes; a file that cannot
-be understood is refused as a whole, logged, and the last good rules stay in force.
+Operators keep Nova's rule names. ``policy.yaml`` holds differences only and is read again when it changes; a file
+that cannot be understood is refused as a whole, logged, and the last good rules stay in force.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """oslo.policy check trees compiled to closures: the same answers, without the cost of walking the tree by inspection.
 
-oslo.policy 6.0 inspects the signature of every node and stats every file on each call (about 150 µs with Nova's rules, see
-docs/policy.md). The rules change only when the file does, so each loaded rule set is compiled once. Semantics
-follow ``oslo_policy._checks`` node by node; an unknown kind of check (http, a plug-in) is called as it is, through the enforcer.
-tests/unit/test_policy.py compares both on generated rules, targets and callers.
+oslo.policy 6.0 inspects the signature of every node and stats every file on each call (about 150 µs with Nova's
+rules, see docs/policy.md). The rules change only when the file does, so each loaded rule set is compiled once.
+Semantics follow ``oslo_policy._checks`` node by node; an unknown kind of check (http, a plug-in) is called as it is,
+through the enforcer. tests/unit/test_policy.py compares both on generated rules, targets and callers.
 """
 
 from __future__ import annotations

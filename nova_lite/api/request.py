@@ -1,4 +1,5 @@
-"""What a controller sees of one HTTP request: caller, version, links and soft policy checks; never a body or a header."""
+"""What a controller sees of one HTTP request: caller, version, links and soft policy checks; never a body or a
+header."""
 
 from __future__ import annotations
 
@@ -54,13 +55,16 @@ class Request:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query string, every value a list of strings. HTTPFault 400 when it is not UTF-8 or has too many fields."""
+        """The query string, every value a list of strings. HTTPFault 400 when it is not UTF-8 or has too many
+        fields."""
         if self._query is None:
             text = self.http.query_string
             try:
-                self._query = parse_qs(
-                    text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
-                ) if text else {}
+                self._query = (
+                    parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS)
+                    if text
+                    else {}
+                )
             except UnicodeDecodeError as error:
                 raise HTTPFault(400, "The query string is not valid UTF-8.") from error
             except ValueError as error:
@@ -83,8 +87,10 @@ class Request:
         if length is not None and length > self._max_body:
             raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")
         # gunicorn decodes chunked bodies; reading one byte past the limit tells a body without a length apart.
-        data = self.http.bounded_stream.read(self._max_body + 1) if length is not None else (
-            self.http.stream.read(self._max_body + 1)
+        data = (
+            self.http.bounded_stream.read(self._max_body + 1)
+            if length is not None
+            else (self.http.stream.read(self._max_body + 1))
         )
         if len(data) > self._max_body:
             raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")

@@ -1,8 +1,9 @@
 """How a controller declares its operations: decorators that only mark, and the class that collects the marks.
 
-An operation is one verb on one route, or one action of ``POST /servers/{server_id}/action``. Decorators never wrap: they write
-into a Declaration, ``operations.py`` proves the declarations consistent when the application is built, ``pipeline.py``
-runs them. Two methods of one name with different version ranges are one operation whose semantics changed.
+An operation is one verb on one route, or one action of ``POST /servers/{server_id}/action``. Decorators never wrap:
+they write into a Declaration, ``operations.py`` proves the declarations consistent when the application is built,
+``pipeline.py`` runs them. Two methods of one name with different version ranges are one operation whose semantics
+changed.
 """
 
 from __future__ import annotations
@@ -147,9 +148,9 @@ class Controller(metaclass=_ControllerType):
     """Base of every controller.
 
     ``resource`` names the modules in schemas/ and policies/ and the first half of each operation's name.
-    ``resource_obj_cls`` is the class of object that the path's first field names: the infrastructure loads it, checks policy
-    on it, and hands it over as ``obj`` (None where the path names none). A controller that must load in a way of its
-    own (deleted servers too, say) sets ``load`` to a method ``load(req, value)`` that raises NotFound.
+    ``resource_obj_cls`` is the class of object that the path's first field names: the infrastructure loads it, checks
+    policy on it, and hands it over as ``obj`` (None where the path names none). A controller that must load in a way
+    of its own (deleted servers too, say) sets ``load`` to a method ``load(req, value)`` that raises NotFound.
     """
 
     resource: str = ""

@@ -1,7 +1,8 @@
 """``noauth2``: the token itself says who the caller is. For tests only.
 
-Nova's and Placement's form: ``admin`` is an administrator of project ``admin``; ``user:project`` is that user there with the
-member role. Ours adds ``user:project:role,role``, so that a test can be anyone, also nobody (``user:project:``).
+Nova's and Placement's form: ``admin`` is an administrator of project ``admin``; ``user:project`` is that user there
+with the member role. Ours adds ``user:project:role,role``, so that a test can be anyone, also nobody
+(``user:project:``).
 """
 
 from __future__ import annotations
