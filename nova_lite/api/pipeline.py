@@ -170,7 +170,8 @@ class Pipeline:
             return None
         loader = operation.load or self._loaders[operation.object_class]  # type: ignore[index]
         obj = loader(request, request.fields.pop(operation.object_field))
-        request.set_target(obj.policy_target())
+        # What belongs to no project (a flavor) is judged as the caller's own: its rules ask for a role, not an owner.
+        request.set_target(obj.policy_target() or request.own_target())
         return obj
 
     def _enforce(self, request: Request, operation: Operation, variant: Variant, obj: Any) -> None:
