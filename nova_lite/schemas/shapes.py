@@ -18,8 +18,8 @@ def closed(
 ) -> Schema:
     """An object with these properties and no others, all required but the ``optional`` ones.
 
-    :param mapping: ``ext:mapping``; only names that the properties have are taken, so that one mapping can
-        serve every version of a document.
+    :param mapping: ``ext:mapping``; only paths that begin at one of the properties are taken, so that one
+        mapping can serve every version of a document.
     """
     left_out = set(optional)
     unknown = left_out - set(properties)
@@ -32,7 +32,9 @@ def closed(
         "additionalProperties": False,
     }
     if mapping:
-        schema["ext:mapping"] = {name: flat for name, flat in mapping.items() if name in properties}
+        schema["ext:mapping"] = {
+            path: flat for path, flat in mapping.items() if path.removeprefix("./").split("/")[0] in properties
+        }
     return schema
 
 

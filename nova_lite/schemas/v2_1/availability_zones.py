@@ -24,19 +24,19 @@ _hosts = {
 }
 
 
-def _zones(hosts: dict, hosts_name: str) -> dict:
+def _zones(hosts: dict) -> dict:
     zone = closed(
         {
             "zoneName": types.string,
             "zoneState": closed({"available": {"type": "boolean"}}),
             "hosts": hosts,
         },
-        mapping={"zoneName": "name", "hosts": hosts_name},
+        mapping={"zoneName": "name"},
     )
     listed = listing("availabilityZoneInfo", zone, next_links=False)
     return listed | {"ext:mapping": {"availabilityZoneInfo": "availability_zones"}}
 
 
 # The list has the key, always null; only the detailed list fills it.
-index_output_2_1 = _zones({"type": ["null", "object"]}, "hosts_hidden")
-detail_output_2_1 = _zones(_hosts, "hosts")
+index_output_2_1 = _zones(types.null)
+detail_output_2_1 = _zones(_hosts)

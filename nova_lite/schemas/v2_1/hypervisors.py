@@ -86,8 +86,8 @@ _full_2_53 = _full_2_28 | {
 _full_2_88 = without(_full_2_53, "cpu_info", *_capacity) | {"uptime": types.string_or_null}
 
 _names_2_1 = {"cpu_info": "cpu_info_text"}
-_names_2_53 = {"id": "uuid", "servers": "servers_if_any"}  # an empty list is left out
-_names_2_75 = {"id": "uuid"}
+_names_2_53 = {"./id": "uuid", "servers": "servers_if_any"}  # an empty list is left out
+_names_2_75 = {"./id": "uuid"}
 
 index_output_2_1 = listing("hypervisors", closed(_brief_2_1), next_links=False)
 index_output_2_33 = listing("hypervisors", closed(_brief_2_1))

@@ -39,7 +39,7 @@ _full = _brief | {
     "service": _service,
 }
 _names = {
-    "id": "uuid",
+    "./id": "uuid",
     "hostname": "hypervisor_hostname",
     "type": "hypervisor_type",
     "version": "hypervisor_version",
