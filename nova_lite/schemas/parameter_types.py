@@ -16,6 +16,8 @@ Schema = dict[str, Any]
 string: Schema = {"type": "string"}
 string_or_null: Schema = {"type": ["string", "null"]}
 null: Schema = {"type": "null"}
+# Beside the name of an old action: any value at all, never looked at.
+anything_ignored: Schema = {"ext:ignored": True}
 
 # Printable characters, no space at either end (the format's own message says so).
 name: Schema = {"type": "string", "format": "name", "minLength": 1, "maxLength": 255}

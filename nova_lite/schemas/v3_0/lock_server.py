@@ -1,0 +1,14 @@
+"""Formats of lock and unlock in 3.x."""
+
+from __future__ import annotations
+
+from nova_lite.schemas import parameter_types as pt
+from nova_lite.schemas.shapes import closed, wrapped
+
+lock_input_3_0 = wrapped(
+    "lock",
+    closed({"locked_reason": {"type": "string", "minLength": 1, "maxLength": 255}}, optional=["locked_reason"])
+    | {"type": ["object", "null"]},
+)
+
+unlock_input_3_0 = wrapped("unlock", pt.null)
