@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import os
 import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import falcon
+import sqlalchemy
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
@@ -18,6 +20,7 @@ from nova_lite import objects
 from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, wsgi
 from nova_lite.api.operations import Table, collect
 from nova_lite.compute import api as compute_api
+from nova_lite.compute import node_client
 
 LOG = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ def build(conf: cfg.ConfigOpts, compute: Any = None) -> falcon.App:
     :raises DeclarationError: the controllers, schemas and policies of this tree do not fit together.
     """
     if compute is None:
-        compute = compute_api.build(conf)
+        compute = compute_api.connect(conf)
     engine = policy.PolicyEngine(policy_path(conf))
     table = build_table(compute, engine.registered)
     return assemble(conf, table, engine, compute)
@@ -92,7 +95,8 @@ def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, co
         app.add_route(path, documents, suffix="v2")
     for path in ("/v3", "/v3/"):
         app.add_route(path, documents, suffix="v3")
-    health = discovery.HealthCheck({"database": compute.ping, "agent": compute.agent_alive}, frozenset({"database"}))
+    checks = {"database": lambda: _database_answers(compute), "agent": lambda: _agent_answers(compute)}
+    health = discovery.HealthCheck(checks, required=frozenset({"database"}))
     app.add_route("/healthcheck", health)
 
     for major, paths in table.routes.items():
@@ -103,6 +107,25 @@ def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, co
     app.add_route("/v2.1/{project_id}", documents, suffix="v2")
     app.add_sink(documents.multiple_choices, r"/(?!v2\.1(?:/|$)|v3(?:/|$)).+")
     return app
+
+
+def _database_answers(compute: Any) -> bool:
+    try:
+        with compute.database.read() as connection:
+            connection.execute(sqlalchemy.text("SELECT 1"))
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        LOG.error("Health check: the database does not answer: %s", error)
+        return False
+    return True
+
+
+def _agent_answers(compute: Any) -> bool:
+    try:
+        compute.agent.call("Agent.ping", {})
+    except node_client.NodeError as error:
+        LOG.warning("Health check: the agent does not answer: %s", error)
+        return False
+    return True
 
 
 def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str]) -> object:
@@ -116,7 +139,5 @@ def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str]) -> obj
 
 def wsgi_application() -> falcon.App:
     """What gunicorn loads: options from the file that NOVA_LITE_CONFIG names, written by ``nova-lite serve``."""
-    import os
-
     config_file = os.environ.get("NOVA_LITE_CONFIG")
     return build(nova_lite_conf.load([], [config_file] if config_file else None))
