@@ -129,7 +129,8 @@ def resources() -> list[Resource]:
     names: set[str] = set()
     for folder in FOLDERS.values():
         package = importlib.import_module(f"{__name__}.{folder}")
-        names.update(module.name for module in pkgutil.iter_modules(package.__path__))
+        found = (module.name for module in pkgutil.iter_modules(package.__path__))
+        names.update(module for module in found if not module.startswith("_"))  # _ holds fragments only
     return [resource(name) for name in sorted(names)]
 
 
