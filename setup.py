@@ -1,5 +1,45 @@
 """Build steps that setup.cfg cannot express: the cffi extension and the shipped guests."""
 
-from setuptools import setup
+import subprocess
+from pathlib import Path
 
-setup(cffi_modules=["nova_lite/hv/native/build.py:ffibuilder"])
+from setuptools import setup
+from setuptools.command.build_ext import build_ext
+
+GUESTS = "nova_lite/hv/guests"
+#: Guest file: (source, options of as, options of ld).
+GUEST_STEPS = {
+    "counting.bin": ("counting.S", ["--32"], ["-m", "elf_i386", "-Ttext=0", "--oformat=binary"]),
+    "interactive.elf": (
+        "interactive.S",
+        ["--64"],
+        ["-m", "elf_x86_64", "-static", "-nostdlib", "-z", "noexecstack", "-T", "interactive.ld"],
+    ),
+}
+
+
+class BuildExtensionAndGuests(build_ext):
+    """Assembles the guests where the extension goes: the build folder, or the source tree for an editable install."""
+
+    def _guest_folder(self) -> Path:
+        return Path(GUESTS) if self.inplace else Path(self.build_lib, GUESTS)
+
+    def run(self) -> None:
+        super().run()
+        target = self._guest_folder().absolute()
+        target.mkdir(parents=True, exist_ok=True)
+        objects = Path(self.build_temp, GUESTS).absolute()
+        objects.mkdir(parents=True, exist_ok=True)
+        for name, (source, as_options, ld_options) in GUEST_STEPS.items():
+            made = objects / f"{name}.o"
+            subprocess.run(["as", *as_options, "-o", str(made), source], cwd=GUESTS, check=True)
+            subprocess.run(["ld", *ld_options, "-o", str(target / name), str(made)], cwd=GUESTS, check=True)
+
+    def get_outputs(self) -> list[str]:
+        return [*super().get_outputs(), *(str(self._guest_folder() / name) for name in GUEST_STEPS)]
+
+
+setup(
+    cffi_modules=["nova_lite/hv/native/build.py:ffibuilder"],
+    cmdclass={"build_ext": BuildExtensionAndGuests},
+)

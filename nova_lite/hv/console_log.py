@@ -97,7 +97,7 @@ def _read_header(fd: int) -> tuple[int, int, int] | None:
     magic, capacity, total, begun = _HEADER.unpack(raw)
     if magic != MAGIC or not MIN_CAPACITY <= capacity <= MAX_CAPACITY:
         return None
-    if os.fstat(fd).st_size < HEADER_SIZE + capacity or total >= 1 << 63:
+    if os.fstat(fd).st_size != HEADER_SIZE + capacity or total >= 1 << 63:
         return None
     return capacity, total, min(max(begun, total), total + capacity)
 

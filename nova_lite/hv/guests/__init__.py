@@ -1,0 +1,13 @@
+"""The guests that come with nova_lite: assembly sources here, built by setup.py.
+
+``counting.bin`` (16-bit, flat, loaded at 0x10000) writes 0, 1, 2 ... to port 0x10 for ever.
+``interactive.elf`` (64-bit ELF) talks on COM1: a banner with what it found, then a prompt.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+COUNTING = FOLDER / "counting.bin"
+INTERACTIVE = FOLDER / "interactive.elf"

@@ -1,0 +1,62 @@
+"""Builds the C extension ``nova_lite.hv.native._kvm``; called by setup.py (cffi_modules)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = "nova_lite/hv/native"  # setuptools wants paths from the project's root, with slashes
+ROOT = Path(__file__).resolve().parents[3]
+
+#: Knows no KVM: a fuzzer or a test can build and drive it alone.
+DEVICE_CORE = (
+    "bus.c",
+    "console.c",
+    "console_log.c",
+    "debug_port.c",
+    "devices.c",
+    "events.c",
+    "i8042.c",
+    "memory.c",
+    "port_console.c",
+    "power.c",
+    "serial.c",
+)
+KVM_PART = ("control.c", "cpu_state.c", "guest_ram.c", "inspect.c", "kvm.c", "vcpu.c")
+COMPILE_ARGS = (
+    "-std=gnu11",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror=implicit-function-declaration",
+    "-Werror=incompatible-pointer-types",
+    "-Werror=int-conversion",
+    "-Werror=return-type",
+    "-D_GNU_SOURCE",
+    "-U_FORTIFY_SOURCE",
+    "-D_FORTIFY_SOURCE=2",
+    "-fstack-protector-strong",
+    "-fstack-clash-protection",
+    "-fvisibility=hidden",
+)
+LINK_ARGS = ("-pthread", "-Wl,-z,relro,-z,now,-z,noexecstack")
+
+ffibuilder = FFI()
+# cffi reads declarations, not directives: all of the header but what only a compiler needs.
+ffibuilder.cdef(
+    "\n".join(
+        line
+        for line in (ROOT / HERE / "interface.h").read_text().splitlines()
+        if not line.startswith(("#include", "#pragma"))
+    )
+)
+ffibuilder.set_source(
+    "nova_lite.hv.native._kvm",
+    '#include "interface.h"',
+    sources=[f"{HERE}/{name}" for name in DEVICE_CORE + KVM_PART],
+    depends=[f"{HERE}/{path.name}" for path in sorted((ROOT / HERE).glob("*.h"))],
+    include_dirs=[HERE],
+    extra_compile_args=list(COMPILE_ARGS),
+    extra_link_args=list(LINK_ARGS),
+)

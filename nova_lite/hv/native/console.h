@@ -1,0 +1,23 @@
+/* Where console output goes: the ring file, and a copy to a descriptor if there is one. No KVM in here. */
+#pragma once
+#include <pthread.h>
+#include <stddef.h>
+
+#include "console_log.h"
+#include "counter.h"
+
+struct console {
+    pthread_mutex_t lock;
+    struct console_log log;
+    int copy_fd; /* -1: none */
+    int copy_is_socket;
+    counter bytes;
+    counter first_output_ns;
+    counter copy_dropped;
+};
+
+/* ``log_fd`` and ``copy_fd`` may be -1; both stay the caller's. 0 or a negative errno. */
+int console_init(struct console *console, int log_fd, int copy_fd);
+void console_close(struct console *console);
+/* Never waits for a reader: what the copy's reader does not take at once is dropped and counted. */
+void console_write(struct console *console, const void *data, size_t size);

@@ -1,0 +1,56 @@
+/* Assembles the devices on the bus and sums up what they counted. */
+#include "devices.h"
+
+#include <errno.h>
+
+static bool attach(struct bus *bus, const struct pio_device *ports, void *device) {
+    struct pio_device attached = *ports;
+    attached.device = device;
+    return bus_add_pio(bus, &attached);
+}
+
+int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,
+                 struct end_hook end) {
+    int result = console_init(&devices->console, console_log_fd, copy_fd);
+    if (result < 0)
+        return result;
+    devices->end = end;
+    devices->port_console.console = &devices->console;
+    serial_init(&devices->serial, &devices->console, com1_irq);
+    struct bus *bus = &devices->bus;
+    /* The busiest first: the bus looks in this order. */
+    if (attach(bus, &port_console_ports, &devices->port_console) && attach(bus, &serial_ports, &devices->serial) &&
+        attach(bus, &debug_port_ports, &devices->debug_port) && attach(bus, &i8042_ports, &devices->end) &&
+        attach(bus, &power_ports, &devices->end))
+        return 0;
+    devices_close(devices);
+    return -ENOSPC;
+}
+
+void devices_reset(struct devices *devices) {
+    serial_reset(&devices->serial);
+    atomic_store(&devices->console.first_output_ns, 0);
+    atomic_store(&devices->debug_port.first_ns, 0);
+}
+
+void devices_close(struct devices *devices) {
+    pthread_mutex_destroy(&devices->serial.lock);
+    console_close(&devices->console);
+}
+
+void devices_counters(struct devices *devices, struct nl_counters *counters) {
+    counters->console_bytes = counted(&devices->console.bytes);
+    counters->first_output_ns = counted(&devices->console.first_output_ns);
+    counters->copy_dropped = counted(&devices->console.copy_dropped);
+    counters->serial_bytes_out = counted(&devices->serial.bytes_out);
+    counters->serial_bytes_in = counted(&devices->serial.bytes_in);
+    counters->serial_overruns = counted(&devices->serial.overruns);
+    counters->port_console_lines = counted(&devices->port_console.lines);
+    counters->debug_port_writes = counted(&devices->debug_port.writes);
+    counters->debug_port_last = counted(&devices->debug_port.last);
+    counters->debug_port_first_ns = counted(&devices->debug_port.first_ns);
+    counters->unclaimed_pio_reads = counted(&devices->bus.unclaimed_pio_reads);
+    counters->unclaimed_pio_writes = counted(&devices->bus.unclaimed_pio_writes);
+    counters->unclaimed_mmio_reads = counted(&devices->bus.unclaimed_mmio_reads);
+    counters->unclaimed_mmio_writes = counted(&devices->bus.unclaimed_mmio_writes);
+}

@@ -1,0 +1,72 @@
+/* The devices of the machine and how they hang together. No KVM in here: hooks lead out, bus_pio leads in. */
+#pragma once
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bus.h"
+#include "console.h"
+#include "interface.h"
+
+/* A device's interrupt wire. */
+struct irq_line {
+    void (*set)(void *opaque, int level);
+    void *opaque;
+};
+
+/* How a device ends the machine: after the call the calling vCPU must not run the guest again. */
+struct end_hook {
+    void (*end)(void *opaque, enum nl_event_kind kind);
+    void *opaque;
+};
+
+#define SERIAL_FIFO_SIZE 16
+#define SERIAL_BACKLOG_SIZE 1024
+
+struct serial {
+    pthread_mutex_t lock;
+    struct console *console;
+    struct irq_line irq;
+    uint8_t ier, fcr, lcr, mcr, scratch, divisor[2];
+    bool overrun;
+    bool thre_pending; /* the transmitter became empty and the guest has not been told yet */
+    int irq_level;
+    uint8_t fifo[SERIAL_FIFO_SIZE]; /* what the guest's receiver holds */
+    unsigned fifo_start, fifo_size;
+    uint8_t backlog[SERIAL_BACKLOG_SIZE]; /* what the host has sent and the receiver has no room for yet */
+    unsigned backlog_start, backlog_size;
+    counter bytes_out, bytes_in, overruns;
+};
+
+struct port_console {
+    struct console *console;
+    counter lines;
+};
+
+struct debug_port {
+    counter writes, last, first_ns;
+};
+
+struct devices {
+    struct bus bus;
+    struct console console;
+    struct serial serial;
+    struct port_console port_console;
+    struct debug_port debug_port;
+    struct end_hook end;
+};
+
+void serial_init(struct serial *serial, struct console *console, struct irq_line irq);
+void serial_reset(struct serial *serial);
+/* Input from the host; returns how many bytes there was room for. */
+size_t serial_input(struct serial *serial, const uint8_t *data, size_t size);
+
+extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports;
+
+/* Put every device on the bus. 0 or a negative errno; ``devices`` must be zeroed. */
+int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,
+                 struct end_hook end);
+/* As after power-on; counters and the console log go on. */
+void devices_reset(struct devices *devices);
+void devices_close(struct devices *devices);
+void devices_counters(struct devices *devices, struct nl_counters *counters);

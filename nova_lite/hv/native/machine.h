@@ -1,0 +1,84 @@
+/* The machine's inside, shared by the files that speak to KVM. */
+#pragma once
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "devices.h"
+#include "events.h"
+#include "interface.h"
+#include "memory.h"
+
+/* What the vCPU threads are asked to do. They read it before every entry into the guest. */
+enum request {
+    REQUEST_RUN,
+    REQUEST_PAUSE,
+    REQUEST_END, /* the guest has ended: stay out of it until the machine is stopped */
+    REQUEST_STOP,
+};
+
+struct vcpu {
+    struct nl_machine *machine;
+    uint32_t index;
+    int fd;
+    struct kvm_run *run;
+    pthread_t thread;
+    bool parked; /* under machine->lock: the thread is out of the guest and waits for a new request */
+    counter exits, io, mmio, interrupted, parks;
+} __attribute__((aligned(64)));
+
+struct nl_machine {
+    _Atomic int request; /* enum request */
+    pthread_mutex_t lock;
+    pthread_cond_t parked;  /* some vCPU parked */
+    pthread_cond_t changed; /* the request changed */
+    _Atomic int state;      /* enum nl_state */
+    bool threads_started;
+    bool mode_set;
+
+    int kvm_fd;
+    int vm_fd; /* -1: not built */
+    int memory_fd;
+    uint64_t memory_size;
+    struct guest_memory memory;
+    size_t run_size;
+    uint32_t vcpu_count;
+    struct vcpu *vcpus;
+
+    struct devices devices;
+    struct events events;
+    counter ends_swallowed, msrs_refused, cpuid_refused, boots;
+};
+
+/* Fills in ``error`` (may be NULL) and returns the negative errno. */
+int fail(struct nl_error *error, int code, const char *step);
+
+/* guest_ram.c */
+int guest_ram_create(struct nl_machine *machine, struct nl_error *error);
+int guest_ram_empty(struct nl_machine *machine, struct nl_error *error);
+void guest_ram_destroy(struct nl_machine *machine);
+
+/* kvm.c */
+int kvm_build(struct nl_machine *machine, struct nl_error *error);
+void kvm_tear_down(struct nl_machine *machine);
+void kvm_set_irq(void *machine, int level); /* COM1's wire */
+
+/* cpu_state.c */
+int cpu_set_identity(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error);
+int cpu_set_real_mode(struct nl_machine *machine, uint64_t address, struct nl_error *error);
+int cpu_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_t rsi, uint64_t stack,
+                      struct nl_error *error);
+/* rip and the instruction bytes there; what cannot be read is left out. Only while the vCPU does not run. */
+void cpu_describe(struct vcpu *vcpu, struct nl_event *event);
+
+/* vcpu.c */
+int vcpu_prepare_signals(void);
+int vcpus_start(struct nl_machine *machine, struct nl_error *error);
+void vcpus_join(struct nl_machine *machine);
+/* Get every vCPU out of the guest; with machine->lock held, after the request was set. */
+void vcpus_kick(struct nl_machine *machine);
+
+/* control.c: the guest has ended; the first word counts, later ones are swallowed. */
+void machine_end(struct nl_machine *machine, const struct nl_event *event);
+void machine_end_by_device(void *machine, enum nl_event_kind kind);
