@@ -76,14 +76,7 @@ def build(conf: cfg.ConfigOpts, compute: Any = None) -> falcon.App:
 
 def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, compute: Any) -> falcon.App:
     """The falcon app for a table; tests hand in tables of throw-away controllers."""
-    flow = pipeline.Pipeline(
-        table,
-        engine,
-        auth.strategy(conf),
-        loaders(compute),
-        max_body=conf.api.max_request_body_size,
-        endpoint_url=conf.api.endpoint_url,
-    )
+    flow = pipeline.Pipeline(table, engine, auth.strategy(conf), loaders(compute), conf.api)
     app = falcon.App(middleware=[flow])
     app.add_error_handler(Exception, pipeline.answer_unexpected)
     app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)

@@ -43,16 +43,14 @@ class Pipeline:
         engine: policy.PolicyEngine,
         strategy: auth.Strategy,
         loaders: Mapping[type, Loader],
-        *,
-        max_body: int,
-        endpoint_url: str | None,
+        conf: Any,
     ) -> None:
+        """:param conf: the options of group ``[api]``."""
         self.table = table
         self._engine = engine
         self._strategy = strategy
         self._loaders = dict(loaders)
-        self._max_body = max_body
-        self._endpoint_url = endpoint_url
+        self._conf = conf
 
     # -- before routing --------------------------------------------------------------------------------------
 
@@ -86,9 +84,7 @@ class Pipeline:
                 "The request you have made requires authentication: send a valid X-Auth-Token.",
                 {"WWW-Authenticate": "Keystone"},
             )
-        request = Request(http, context, self._engine, self._max_body, self._endpoint_url)
-        context.is_admin = self._engine.is_admin(policy.credentials(context))
-        return request
+        return Request(http, context, self._engine, self._conf)
 
     def process_response(
         self, http: falcon.Request, resp: falcon.Response, resource: object, req_succeeded: bool

@@ -24,8 +24,9 @@ JSON_TYPES = ("application/json", "application/vnd.openstack.compute+json")
 class Request:
     """One request after authentication.
 
-    ``context`` the caller; ``version`` the negotiated version; ``fields`` the values of the path's fields;
-    ``query`` name → list of values; ``body`` the parsed JSON document or None.
+    ``context`` the caller, ``creds`` what rules see of it; ``version`` the negotiated version; ``fields`` the values
+    of the path's fields; ``query`` name → list of values; ``body`` the parsed JSON document or None; ``conf`` the
+    options of group ``[api]``.
     """
 
     def __init__(
@@ -33,18 +34,18 @@ class Request:
         http: falcon.Request,
         context: RequestContext,
         engine: policy.PolicyEngine,
-        max_body: int,
-        endpoint_url: str | None,
+        conf: Any,
     ) -> None:
+        """:param conf: the options of group ``[api]``."""
         self.http = http
+        self.conf = conf
         self.context = context
         self.version: Version = None  # type: ignore[assignment]  # set by the next step of the pipeline
         self.fields: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self._engine = engine
-        self._max_body = max_body
-        self._endpoint_url = endpoint_url
-        self._creds: dict[str, Any] | None = None
+        self.creds = policy.credentials(context)
+        context.is_admin = self.creds["is_admin"] = engine.is_admin(self.creds)
         self._target: Mapping[str, Any] | None = None
         self._project_in_url = ""
         self._query: dict[str, list[str]] | None = None
@@ -55,8 +56,10 @@ class Request:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query string, every value a list of strings. HTTPFault 400 when it is not UTF-8 or has too many
-        fields."""
+        """The query string, every value a list of strings.
+
+        HTTPFault 400 when it is not UTF-8 or has too many fields.
+        """
         if self._query is None:
             text = self.http.query_string
             try:
@@ -83,17 +86,13 @@ class Request:
         return self._body
 
     def _read_body(self) -> Any:
+        limit = self.conf.max_request_body_size
         length = self.http.content_length
-        if length is not None and length > self._max_body:
-            raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")
-        # gunicorn decodes chunked bodies; reading one byte past the limit tells a body without a length apart.
-        data = (
-            self.http.bounded_stream.read(self._max_body + 1)
-            if length is not None
-            else (self.http.stream.read(self._max_body + 1))
-        )
-        if len(data) > self._max_body:
-            raise HTTPFault(413, f"The request body is larger than the {self._max_body} bytes allowed.")
+        # A chunked body has no length and is ended by the server; reading one byte past the limit tells it is too long.
+        stream = self.http.stream if length is None else self.http.bounded_stream
+        data = b"" if (length or 0) > limit else stream.read(limit + 1)
+        if (length or 0) > limit or len(data) > limit:
+            raise HTTPFault(413, f"The request body is larger than the {limit} bytes allowed.")
         if not data:
             return None
         media_type = (self.http.content_type or "").partition(";")[0].strip().lower()
@@ -105,12 +104,6 @@ class Request:
             raise HTTPFault(400, f"Malformed request body: {error}") from error
 
     # -- policy ----------------------------------------------------------------------------------------------
-
-    @property
-    def creds(self) -> dict[str, Any]:
-        if self._creds is None:
-            self._creds = policy.credentials(self.context)
-        return self._creds
 
     def own_target(self) -> dict[str, Any]:
         """The target of requests that act on no particular object: the caller's own project."""
@@ -139,7 +132,7 @@ class Request:
     @property
     def base_url(self) -> str:
         """Scheme, host and mount point, without a trailing slash."""
-        return (self._endpoint_url or self.http.prefix).rstrip("/")
+        return (self.conf.endpoint_url or self.http.prefix).rstrip("/")
 
     def url(self, path: str) -> str:
         """An absolute link at this request's major version; with the project where the request's own URL had it."""
