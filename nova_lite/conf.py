@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oslo_config import cfg
+from oslo_policy import opts as policy_opts
 
 
 def _default_state_path() -> str:
@@ -118,7 +119,7 @@ def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
 def new() -> cfg.ConfigOpts:
     """A ConfigOpts with every option registered and nothing read yet."""
     conf = cfg.ConfigOpts()
-    for group, opts in _GROUPS:
+    for group, opts in [*_GROUPS, *policy_opts.list_opts()]:
         conf.register_opts(opts, group=group)
     return conf
 

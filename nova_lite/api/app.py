@@ -44,9 +44,15 @@ def build_table(compute: Any, known_rules: frozenset[str]) -> Table:
 
 
 def policy_path(conf: cfg.ConfigOpts) -> Path:
-    """The policy.yaml in force: /etc/nova-lite/policy.yaml where it exists, else the one in the state folder."""
-    system = Path("/etc/nova-lite/policy.yaml")
-    return system if system.exists() else nova_lite_conf.paths(conf).policy
+    """The overrides to watch: ``[oslo_policy] policy_file``.
+
+    A relative name is looked for where oslo.config looks (/etc/nova-lite among others), then in the state folder.
+    """
+    name = Path(conf.oslo_policy.policy_file)
+    if name.is_absolute():
+        return name
+    found = conf.find_file(str(name))
+    return Path(found) if found else nova_lite_conf.paths(conf).state / name
 
 
 def loaders(compute: Any) -> dict[type, pipeline.Loader]:
