@@ -188,6 +188,10 @@ int nl_machine_resume(struct nl_machine *machine, struct nl_error *error) {
     if (state == NL_PAUSED) {
         atomic_store(&machine->state, NL_RUNNING);
         ask(machine, REQUEST_RUN);
+        /* Until every thread has taken note, so that the next pause is acknowledged anew by each. */
+        for (uint32_t i = 0; i < machine->vcpu_count; i++)
+            while (machine->vcpus[i].parked && atomic_load(&machine->request) == REQUEST_RUN)
+                pthread_cond_wait(&machine->parked, &machine->lock);
     }
     pthread_mutex_unlock(&machine->lock);
     return state == NL_PAUSED || state == NL_RUNNING || ended(state) ? 0 : -EBUSY;

@@ -31,7 +31,7 @@ struct vcpu {
 struct nl_machine {
     _Atomic int request; /* enum request */
     pthread_mutex_t lock;
-    pthread_cond_t parked;  /* some vCPU parked */
+    pthread_cond_t parked;  /* some vCPU parked, or no longer */
     pthread_cond_t changed; /* the request changed */
     _Atomic int state;      /* enum nl_state */
     bool threads_started;

@@ -1,4 +1,4 @@
-/* COM1: a 16550A with FIFOs, loopback and interrupts. Registers as in National's PC16550D data sheet (1995), table II. */
+/* COM1: a 16550A with FIFOs, loopback and interrupts. Registers: National's PC16550D data sheet (1995), table II. */
 #include <string.h>
 
 #include "devices.h"

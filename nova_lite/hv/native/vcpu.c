@@ -60,7 +60,8 @@ static void handle_internal_error(struct vcpu *vcpu) {
     struct nl_event event = {.kind = NL_EVENT_INTERNAL_ERROR, .vcpu = vcpu->index, .code = run->internal.suberror};
     cpu_describe(vcpu, &event);
     /* When the guest's own tables do not lead to the instruction, KVM may still have fetched it. */
-    if (event.size == 0 && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION && run->emulation_failure.ndata >= 3 &&
+    if (event.size == 0 && run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION &&
+        run->emulation_failure.ndata >= 3 &&
         (run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) &&
         run->emulation_failure.insn_size <= sizeof(run->emulation_failure.insn_bytes)) {
         event.size = run->emulation_failure.insn_size;
@@ -131,6 +132,7 @@ static bool park(struct vcpu *vcpu) {
     while ((request = atomic_load(&machine->request)) == REQUEST_PAUSE || request == REQUEST_END)
         pthread_cond_wait(&machine->changed, &machine->lock);
     vcpu->parked = false;
+    pthread_cond_broadcast(&machine->parked);
     pthread_mutex_unlock(&machine->lock);
     return request != REQUEST_STOP;
 }
