@@ -61,9 +61,10 @@ _full = _brief | {
         "ext:policy": "os_compute_api:os-flavor-extra-specs:index",
     },
 }
-_flavor = closed(_full, optional=["extra_specs"])
+_names = {"links": "self_links"}
+_flavor = closed(_full, optional=["extra_specs"], mapping=_names)
 
-index_output_3_0 = listing("flavors", closed(_brief))
+index_output_3_0 = listing("flavors", closed(_brief, mapping=_names))
 detail_output_3_0 = listing("flavors", _flavor)
 show_output_3_0 = wrapped("flavor", _flavor)
 create_output_3_0 = show_output_3_0

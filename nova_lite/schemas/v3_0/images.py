@@ -9,8 +9,8 @@ _list_query = types.pagination | {
     "name": types.any_query,
     "status": types.last({"type": "string", "enum": ["active", "queued", "saving", "deleted", "killed"]}),
     "changes_since": types.last(types.timestamp),
-    "min_ram": types.any_query,
-    "min_disk": types.any_query,
+    "min_ram": types.last(types.non_negative_integer),
+    "min_disk": types.last(types.non_negative_integer),
 }
 index_query_3_0 = types.strict_query(_list_query)
 detail_query_3_0 = index_query_3_0
@@ -28,8 +28,8 @@ _full = _brief | {
     "created_at": types.timestamp_or_null,
     "updated_at": types.timestamp_or_null,
 }
-_image = closed(_full, mapping={"status": "store_status", "links": "own_links"})
+_image = closed(_full, mapping={"status": "store_status", "links": "self_links"})
 
-index_output_3_0 = listing("images", closed(_brief, mapping={"links": "own_links"}))
+index_output_3_0 = listing("images", closed(_brief, mapping={"links": "self_links"}))
 detail_output_3_0 = listing("images", _image)
 show_output_3_0 = wrapped("image", _image)
