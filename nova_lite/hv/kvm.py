@@ -1,0 +1,409 @@
+"""The kvm driver: every VM is a VMM process that outlives us; we find it again by its lock, record and answer.
+
+At most one VMM serves a VM's socket, whatever happens to us and when: the VMM itself takes the lock beside the socket
+before it does anything else. A start that was cut off therefore ends in a VMM that is found by its lock, or in none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+from builtins import list as List
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nova_lite.conf import Paths
+from nova_lite.hv import console_log, host, watcher
+from nova_lite.hv.driver import (
+    Capabilities,
+    Driver,
+    DriverError,
+    MachineEvent,
+    MachineInfo,
+    MachineNotFound,
+    MachineSpec,
+    PowerState,
+)
+from nova_lite.hv.vmm import client, loader, process, record, spawner
+from nova_lite.hv.vmm.api_socket import PathLock, lock_holder, remove_stale
+from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
+from nova_lite.hv.vmm.errors import SocketInUse
+
+LOG = logging.getLogger(__name__)
+
+_POWER_STATES = {
+    "Created": PowerState.SHUTDOWN,
+    "Running": PowerState.RUNNING,
+    "Paused": PowerState.PAUSED,
+    "Shutdown": PowerState.SHUTDOWN,
+    "Crashed": PowerState.CRASHED,
+}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: Seconds a VMM gets to end by itself, and then to die.
+_GRACE = 5.0
+_DEATH = 30.0
+#: Seconds a VMM gets to say who it is when it is adopted.
+_INTRODUCTION = 5.0
+
+
+@dataclass
+class _Vmm:
+    """A VMM process of ours, held by its pidfd."""
+
+    pid: int
+    start_time: int
+    pidfd: int
+
+
+class KvmDriver(Driver):
+    """VMs of the host in ``paths.instances``, one folder each. ``console_log_size`` in bytes."""
+
+    def __init__(self, paths: Paths, console_log_size: int = console_log.DEFAULT_CAPACITY) -> None:
+        self._paths, self._console_log_size = paths, console_log_size
+        self._boot_id = process.boot_id()
+        self._spawner = spawner.Spawner(paths.run / "zygote.log")
+        self._watcher: watcher.Watcher | None = None
+        self._lock = threading.Lock()
+        self._vmms: dict[str, _Vmm] = {}
+        self._verbs: dict[str, threading.RLock] = {}
+
+    # -- life of the driver -------------------------------------------------------------------------------------
+
+    def start(self, on_event: Callable[[MachineEvent], None]) -> None:
+        self._paths.make()
+        self._spawner.start()
+        self._watcher = watcher.Watcher(on_event)
+        self._watcher.start()
+        for uuid in self._folders():
+            with self._verb(uuid):
+                self._current(uuid)
+        self._kill_strays()
+
+    def close(self) -> None:
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+        self._spawner.close()
+        for vmm in self._vmms.values():
+            os.close(vmm.pidfd)
+        self._vmms.clear()
+
+    def capabilities(self) -> Capabilities:
+        return host.capabilities(self._paths.state)
+
+    # -- verbs --------------------------------------------------------------------------------------------------
+
+    def prepare(self, spec: MachineSpec) -> None:
+        try:
+            loader.check(spec.kernel, spec.memory_mb << 20, spec.kernel_format)
+        except loader.LoaderError as error:
+            raise DriverError(str(error)) from error
+        with self._verb(spec.uuid):
+            self._make_folder(spec.uuid)
+
+    def power_on(self, spec: MachineSpec) -> MachineInfo:
+        with self._verb(spec.uuid):
+            running = self._running(spec.uuid)
+            if running is not None:
+                return running
+            self._end(spec.uuid)  # one that is switched off or crashed, and what a dead one left
+            self._make_folder(spec.uuid)
+            return self._start_vmm(spec)
+
+    def power_off(self, uuid: str) -> None:
+        with self._verb(uuid):
+            self._end(uuid)
+
+    def reboot(self, spec: MachineSpec, hard: bool) -> MachineInfo:
+        with self._verb(spec.uuid):
+            running = self._running(spec.uuid)
+            if not hard and running is not None and running.power_state == PowerState.RUNNING:
+                try:
+                    self._request(spec.uuid, "PUT", "vm.reboot")
+                    return self.info(spec.uuid)
+                except DriverError as error:
+                    LOG.info("VM %s cannot be reset and gets a new process: %s", spec.uuid, error)
+            self._end(spec.uuid)
+            return self.power_on(spec)
+
+    def pause(self, uuid: str) -> None:
+        self._change(uuid, "vm.pause", PowerState.PAUSED)
+
+    def resume(self, uuid: str) -> None:
+        self._change(uuid, "vm.resume", PowerState.RUNNING)
+
+    def destroy(self, uuid: str) -> None:
+        folder = self._folder(uuid)
+        with self._verb(uuid):
+            self._end(uuid)
+            if folder.is_dir():
+                # The lock keeps a VMM away that a dead driver asked for: it would find neither lock nor folder.
+                with self._locked(uuid):
+                    _remove_folder(folder)
+        with self._lock:
+            self._verbs.pop(uuid, None)
+
+    # -- questions ----------------------------------------------------------------------------------------------
+
+    def list(self) -> List[MachineInfo]:
+        found = []
+        for uuid in self._folders():
+            try:
+                found.append(self.info(uuid))
+            except MachineNotFound:  # destroyed meanwhile
+                continue
+            except DriverError as error:
+                vmm = self._vmms.get(uuid)
+                pid, start_time = (vmm.pid, vmm.start_time) if vmm else (0, 0)
+                found.append(MachineInfo(uuid, PowerState.NOSTATE, pid, start_time, detail=str(error)))
+        return found
+
+    def info(self, uuid: str) -> MachineInfo:
+        folder = self._folder(uuid)
+        with self._verb(uuid):
+            vmm = self._current(uuid)
+        if vmm is None:
+            if not folder.is_dir():
+                raise MachineNotFound(f"No VM {uuid} is known on this host.")
+            return MachineInfo(uuid, PowerState.SHUTDOWN)
+        document = self._request(uuid, "GET", "vm.info")
+        config = document["config"]
+        return MachineInfo(
+            uuid=uuid,
+            power_state=_POWER_STATES[document["state"]],
+            pid=vmm.pid,
+            start_time=vmm.start_time,
+            memory_mb=config["memory"]["size"] >> 20,
+            vcpus=config["cpus"]["boot_vcpus"],
+            detail=document.get("detail", ""),
+        )
+
+    def counters(self, uuid: str) -> dict[str, dict[str, int]]:
+        answer: dict[str, dict[str, int]] = self._request(uuid, "GET", "vm.counters")
+        return answer
+
+    def console_output(self, uuid: str, max_bytes: int) -> bytes:
+        self._folder(uuid)
+        return console_log.read_tail(self._paths.console_log(uuid), max_bytes)
+
+    # -- one VMM ------------------------------------------------------------------------------------------------
+
+    def _start_vmm(self, spec: MachineSpec) -> MachineInfo:
+        folder, path = self._folder(spec.uuid), self._paths.vmm_socket(spec.uuid)
+        record.write(folder, record.Record(spec.uuid, self._boot_id))
+        try:
+            spawned = self._spawner.spawn(path, spec.uuid[:8], self._config(spec))
+        except spawner.SpawnFailed as error:
+            # Whatever it was, a VMM may have come of it: one that a dead driver asked for, or ours after its time.
+            running = self._running(spec.uuid)
+            if running is not None and error.in_use is not None:
+                return running
+            self._end(spec.uuid)
+            raise DriverError(str(error)) from error
+        record.write(folder, record.Record(spec.uuid, self._boot_id, spawned.pid, spawned.start_time))
+        pidfd = process.open_pidfd(spawned.pid, spawned.start_time)
+        if pidfd is None:
+            raise DriverError("The VM's process ended as soon as it had started.")
+        self._keep(spec.uuid, _Vmm(spawned.pid, spawned.start_time, pidfd))
+        return MachineInfo(spec.uuid, PowerState.RUNNING, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
+
+    def _config(self, spec: MachineSpec) -> dict[str, Any]:
+        return {
+            "cpus": {"boot_vcpus": spec.vcpus, "max_vcpus": spec.vcpus},
+            "memory": {"size": spec.memory_mb << 20},
+            "payload": {
+                "kernel": str(spec.kernel),
+                "cmdline": spec.cmdline,
+                "format": spec.kernel_format,
+            },
+            "serial": {"mode": "Null"},
+            "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
+            "platform": {"uuid": spec.uuid},
+        }
+
+    def _current(self, uuid: str) -> _Vmm | None:
+        """The VMM that serves this VM now, adopted if we did not know it."""
+        vmm = self._vmms.get(uuid)
+        if vmm is not None:
+            if not process.has_ended(vmm.pidfd):
+                return vmm
+            self._drop(uuid)
+        return self._adopt(uuid)
+
+    def _adopt(self, uuid: str) -> _Vmm | None:
+        """Find the VMM by its lock, and make sure that it is what the lock and the record promise."""
+        folder, path = self._folder(uuid), self._paths.vmm_socket(uuid)
+        pid = lock_holder(path)
+        if pid is None:
+            self._kill_recorded(folder)
+            return None
+        started = process.start_time(pid)
+        pidfd = None if started is None else process.open_pidfd(pid, started)
+        if pidfd is None or started is None:
+            return None
+        try:
+            document, listener = client.info(path, _INTRODUCTION)
+            known = document["config"].get("platform", {}).get("uuid") == uuid and listener == pid
+        except VmmRefused:
+            known = False  # it has no VM: nothing that we would leave behind
+        except VmmUnreachable as error:
+            LOG.warning("VM %s: its VMM (process %d) does not answer: %s", uuid, pid, error)
+            known = not process.has_ended(pidfd)
+        if not known:
+            LOG.warning("VM %s: process %d serves its socket but is not its VMM; it is killed", uuid, pid)
+            _kill(pidfd)
+            os.close(pidfd)
+            return None
+        found = record.Record(uuid, self._boot_id, pid, started)
+        if record.read(folder) != found:
+            record.write(folder, found)
+        vmm = _Vmm(pid, started, pidfd)
+        self._keep(uuid, vmm)
+        return vmm
+
+    def _kill_recorded(self, folder: Path) -> None:
+        """A process that the record names but that has lost its lock (someone removed it) cannot be spoken to."""
+        known = record.read(folder)
+        if known is None or known.boot_id != self._boot_id or not known.pid:
+            return
+        pidfd = process.open_pidfd(known.pid, known.start_time)
+        if pidfd is not None:
+            LOG.warning("VM %s: process %d runs without its lock; it is killed", known.uuid, known.pid)
+            _kill(pidfd)
+            os.close(pidfd)
+
+    def _keep(self, uuid: str, vmm: _Vmm) -> None:
+        self._vmms[uuid] = vmm
+        if self._watcher is not None:
+            self._watcher.add(uuid, self._paths.vmm_socket(uuid), vmm.pidfd)
+
+    def _drop(self, uuid: str) -> None:
+        vmm = self._vmms.pop(uuid, None)
+        if self._watcher is not None:
+            self._watcher.forget(uuid)
+        if vmm is not None:
+            os.close(vmm.pidfd)
+
+    def _end(self, uuid: str) -> None:
+        """No VMM afterwards, and nothing left of one but its logs."""
+        folder = self._folder(uuid)
+        vmm = self._current(uuid)
+        if vmm is not None:
+            if self._watcher is not None:
+                self._watcher.forget(uuid)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(vmm.pidfd, signal.SIGTERM)
+            if not process.has_ended(vmm.pidfd, _GRACE):
+                LOG.warning("VM %s: its process does not end by itself; it is killed", uuid)
+                _kill(vmm.pidfd)
+            self._drop(uuid)
+        if folder.is_dir():
+            with self._locked(uuid):
+                remove_stale(self._paths.vmm_socket(uuid))
+                record.remove(folder)
+
+    @contextlib.contextmanager
+    def _locked(self, uuid: str) -> Iterator[None]:
+        """Keep VMMs away from the VM's socket; one that came meanwhile is killed."""
+        while True:
+            try:
+                lock = PathLock(self._paths.vmm_socket(uuid), ofd=True)
+                break
+            except SocketInUse as error:
+                started = process.start_time(error.pid)
+                pidfd = None if started is None else process.open_pidfd(error.pid, started)
+                if pidfd is not None:
+                    LOG.warning("VM %s: a late VMM (process %d) is killed", uuid, error.pid)
+                    _kill(pidfd)
+                    os.close(pidfd)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _running(self, uuid: str) -> MachineInfo | None:
+        """Its info when it runs or is paused. A VMM that does not answer counts as none: it has to be replaced."""
+        try:
+            info = self.info(uuid)
+        except DriverError:
+            return None
+        return info if info.power_state in (PowerState.RUNNING, PowerState.PAUSED) else None
+
+    def _change(self, uuid: str, command: str, wanted: PowerState) -> None:
+        with self._verb(uuid):
+            if self.info(uuid).power_state != wanted:
+                self._request(uuid, "PUT", command)
+
+    def _request(self, uuid: str, method: str, name: str) -> Any:
+        if uuid not in self._vmms:
+            raise MachineNotFound("The VM does not run.")
+        try:
+            return client.request(self._paths.vmm_socket(uuid), method, name)
+        except VmmRefused as error:
+            raise DriverError(f"{error}.") from error
+        except VmmUnreachable as error:
+            LOG.warning("VM %s: %s", uuid, error)
+            raise DriverError("The VM's process does not answer.") from error
+
+    @contextlib.contextmanager
+    def _verb(self, uuid: str) -> Iterator[None]:
+        """One verb at a time for one VM."""
+        with self._lock:
+            lock = self._verbs.setdefault(uuid, threading.RLock())
+        with lock:
+            yield
+
+    def _folder(self, uuid: str) -> Path:
+        if not _UUID.fullmatch(uuid):
+            raise DriverError("The VM's uuid is not a UUID in its usual form.")
+        return self._paths.instance(uuid)
+
+    def _folders(self) -> List[str]:
+        with os.scandir(self._paths.instances) as entries:
+            return sorted(entry.name for entry in entries if _UUID.fullmatch(entry.name) and entry.is_dir())
+
+    def _make_folder(self, uuid: str) -> None:
+        folder, log = self._folder(uuid), self._paths.console_log(uuid)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not log.exists():
+                console_log.create(log, self._console_log_size)
+        except OSError as error:
+            raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
+
+    def _kill_strays(self) -> None:
+        """VMMs of this state folder whose VM has no folder any more, or another VMM."""
+        root = str(self._paths.instances) + "/"
+        ours = {vmm.pid for vmm in self._vmms.values()}
+        for pid, arguments in process.command_lines().items():
+            if arguments[:2] == ["nova-lite-vmm", "--api-socket"] and arguments[2].startswith(root):
+                if pid in ours or pid == lock_holder(Path(arguments[2])):
+                    continue
+                started = process.start_time(pid)
+                pidfd = None if started is None else process.open_pidfd(pid, started)
+                if pidfd is not None:
+                    LOG.warning("Process %d is a VMM that belongs to no VM here; it is killed", pid)
+                    _kill(pidfd)
+                    os.close(pidfd)
+
+
+def _kill(pidfd: int) -> None:
+    process.kill(pidfd)
+    if not process.has_ended(pidfd, _DEATH):
+        raise DriverError("The VM's process cannot be ended.")
+
+
+def _remove_folder(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise DriverError(f"The VM's folder cannot be removed: {error.strerror}.") from error

@@ -1,0 +1,142 @@
+"""VmConfig: what a machine shall be, checked against the schemas and brought into one form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+import nova_lite
+from nova_lite.hv.vmm.errors import ConfigError
+
+SCHEMAS: dict[str, Any] = json.loads((Path(nova_lite.__file__).parent / "schemas/vmm/vmm.json").read_text())
+DEFS: dict[str, Any] = SCHEMAS["$defs"]
+_VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmConfig"})
+
+DEFAULT_CONSOLE_LOG_SIZE = 131072
+DEFAULT_MEMORY_SIZE = 512 << 20
+
+
+@dataclass(frozen=True)
+class VmConfig:
+    """One machine. Sizes in bytes; ``document`` is the normal form that vm.info shows."""
+
+    boot_vcpus: int
+    memory_size: int
+    kernel: Path
+    kernel_format: str | None
+    cmdline: str
+    serial_mode: str
+    serial_path: Path | None
+    console_log: Path | None
+    console_log_size: int
+    document: dict[str, Any]
+
+
+def parse(document: object) -> VmConfig:
+    """Check a VmConfig document and read it.
+
+    :raises ConfigError: with one sentence per fault, each naming its key.
+    """
+    faults = [_sentence(error) for error in _VALIDATOR.iter_errors(document)]
+    if faults:
+        raise ConfigError(*faults)
+    assert isinstance(document, dict)
+    cpus = document.get("cpus", {"boot_vcpus": 1})
+    boot_vcpus = int(cpus["boot_vcpus"])
+    max_vcpus = int(cpus.get("max_vcpus", boot_vcpus))
+    if max_vcpus < boot_vcpus:
+        raise ConfigError(f"cpus.max_vcpus: {max_vcpus} is less than boot_vcpus ({boot_vcpus})")
+    memory_size = int(document.get("memory", {}).get("size", DEFAULT_MEMORY_SIZE))
+    payload = _payload(document)
+    serial = document.get("serial", {"mode": "Null"})
+    mode = serial["mode"]
+    serial_path = None
+    if mode in ("File", "Socket"):
+        serial_path = _path(f"serial.{mode.lower()}", serial.get(mode.lower()))
+    log = document.get("console_log")
+    normal: dict[str, Any] = {
+        "cpus": {"boot_vcpus": boot_vcpus, "max_vcpus": max_vcpus},
+        "memory": {"size": memory_size},
+        "payload": payload,
+        "serial": serial,
+    }
+    log_size = DEFAULT_CONSOLE_LOG_SIZE
+    if log is not None:
+        log_size = int(log.get("size", DEFAULT_CONSOLE_LOG_SIZE))
+        normal["console_log"] = {"file": log["file"], "size": log_size}
+    if "platform" in document:
+        normal["platform"] = document["platform"]
+    return VmConfig(
+        boot_vcpus=boot_vcpus,
+        memory_size=memory_size,
+        kernel=_path("payload.kernel", payload["kernel"]),
+        kernel_format=payload.get("format"),
+        cmdline=payload.get("cmdline", ""),
+        serial_mode=mode,
+        serial_path=serial_path,
+        console_log=_path("console_log.file", log["file"]) if log is not None else None,
+        console_log_size=log_size,
+        document=normal,
+    )
+
+
+def _payload(document: dict[str, Any]) -> dict[str, str]:
+    """``payload``, or the older ``kernel`` and ``cmdline`` objects brought into its form."""
+    older = [key for key in ("kernel", "cmdline") if key in document]
+    if "payload" in document:
+        if older:
+            raise ConfigError(f"{older[0]}: cannot stand beside payload; use payload.{older[0]}")
+        payload = dict(document["payload"])
+    elif "kernel" in document:
+        payload = {"kernel": document["kernel"]["path"]}
+        if "cmdline" in document:
+            payload["cmdline"] = document["cmdline"]["args"]
+    else:
+        raise ConfigError("payload: is missing; it names the kernel to boot")
+    if "\0" in payload.get("cmdline", ""):
+        raise ConfigError("payload.cmdline: must not contain a NUL character")
+    return payload
+
+
+def _path(key: str, value: str | None) -> Path:
+    if value is None:
+        raise ConfigError(f"{key}: is missing; serial.mode needs it")
+    if "\0" in value:
+        raise ConfigError(f"{key}: must not contain a NUL character")
+    if not value.startswith("/"):
+        raise ConfigError(f"{key}: {value!r} is not an absolute path")
+    return Path(value)
+
+
+def _sentence(error: jsonschema_rs.ValidationError) -> str:
+    """A fault found by the schema as ``key: what is wrong``."""
+    where = ".".join(str(part) for part in error.instance_path)
+    kind = error.kind
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        known = _definition(error.instance_path)
+        prefix = where + "." if where else ""
+        return "; ".join(
+            f"{prefix}{name}: is not supported yet"
+            if name in known.get("ext:not_supported", ())
+            else f"{prefix}{name}: unknown key; known here: {', '.join(known['properties'])}"
+            for name in kind.unexpected
+        )
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
+        return f"{where + '.' if where else ''}{kind.property}: is missing"
+    if isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum):
+        return f"{where}: {error.instance!r} is not one of {', '.join(map(str, kind.options))}"
+    return f"{where or 'body'}: {error.message}"
+
+
+def _definition(instance_path: list[str | int]) -> dict[str, Any]:
+    """The schema of the object that lies at this place of a VmConfig."""
+    node = DEFS["VmConfig"]
+    for part in instance_path:
+        node = node["properties"][part]
+        if "$ref" in node:
+            node = DEFS[node["$ref"].rsplit("/", 1)[1]]
+    return node

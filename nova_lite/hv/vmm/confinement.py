@@ -1,0 +1,64 @@
+"""What a VMM gives up before its guest runs: capabilities, ways to gain any, core dumps; and the name it bears.
+
+Namespaces, an unprivileged user and seccomp filters are the jail's work and not done here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+from pathlib import Path
+
+_PR_SET_NAME = 15
+_PR_CAPBSET_DROP = 24
+_PR_SET_NO_NEW_PRIVS = 38
+_CAPABILITY_VERSION_3 = 0x20080522
+_MAX_OPEN_FILES = 1024
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _CapabilityData(ctypes.Structure):
+    _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
+
+
+def drop_privileges() -> None:
+    """No capabilities, none to be gained, no core dumps, few files. Root stays the owner of root's files, no more."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    last_capability = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    if os.geteuid() == 0:
+        for capability in range(last_capability + 1):
+            _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EPERM: was not ours to begin with
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    nothing = (_CapabilityData * 2)()
+    _check(_libc.capset(ctypes.byref(header), nothing), "capset")
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
+def set_name(short: str, arguments: list[str]) -> None:
+    """What ps shows: ``short`` (15 bytes) as the name, ``arguments`` as the command line.
+
+    The command line is written over the old one and cut to its length.
+    """
+    _check(_libc.prctl(_PR_SET_NAME, os.fsencode(short)[:15], 0, 0, 0), "prctl(PR_SET_NAME)")
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end: fields 48 and 49
+    room = end - start
+    text = b"\0".join(os.fsencode(argument) for argument in arguments)[: room - 1]
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        memory.write(text.ljust(room, b"\0"))
+
+
+def _check(result: int, call: str) -> None:
+    if result != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"{call}: {os.strerror(code)}")

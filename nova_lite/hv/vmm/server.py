@@ -1,0 +1,92 @@
+"""A VMM from its socket to its end: control loop, machine, REST, event streams and signals put together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import nova_lite
+from nova_lite.hv.vmm.api_socket import ApiSocket
+from nova_lite.hv.vmm.config import VmConfig
+from nova_lite.hv.vmm.control import ControlLoop
+from nova_lite.hv.vmm.event_stream import EventStreams
+from nova_lite.hv.vmm.http_api import Connections, server_name
+from nova_lite.hv.vmm.vm import Vm
+
+#: Bytes of address space for a thread's stack. Only what is touched costs memory; a stack of 2 MiB or more might be
+#: backed by a huge page.
+_THREAD_STACK = 1 << 20
+#: Seconds that answers under way get when the VMM ends.
+_LAST_ANSWERS = 2.0
+
+
+class Server:
+    """One VMM. Made and run by the main thread (signals come there)."""
+
+    def __init__(self, api_socket: ApiSocket, exit_on_shutdown: bool = False) -> None:
+        threading.stack_size(_THREAD_STACK)
+        self._api_socket, self._exit_on_shutdown = api_socket, exit_on_shutdown
+        self._loop = ControlLoop()
+        self._waker, self._wakened = socket.socketpair()
+        self._waker.setblocking(False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)  # the wake-up descriptor tells the loop
+        signal.set_wakeup_fd(self._waker.fileno())
+        self._loop.watch(self._wakened.fileno(), self._loop.stop)
+        self._vm = Vm(self._loop, self._on_event, self._loop.stop)
+        self._streams = EventStreams(self._loop, server_name(), self._vm.subscribed_event)
+        self._connections = Connections(api_socket.listener, self._loop, self._commands())
+
+    def boot(self, config: VmConfig) -> None:
+        """Create and boot a machine before anybody asks for it. Raises VmmError."""
+        self._vm.create(config)
+        self._vm.boot()
+
+    def run(self) -> None:
+        """Serve until vmm.shutdown, SIGTERM or SIGINT; the socket and its lock are gone afterwards."""
+        try:
+            self._loop.run()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the machine and give back the socket."""
+        self._vm.delete()
+        self._connections.finish(_LAST_ANSWERS)
+        self._streams.close()
+        self._api_socket.close()
+
+    def _commands(self) -> dict[str, Callable[..., Any]]:
+        vm = self._vm
+        return {
+            "vmm.ping": self._ping,
+            "vmm.shutdown": self._loop.stop,
+            "vm.create": vm.create,
+            "vm.delete": vm.delete,
+            "vm.boot": vm.boot,
+            "vm.shutdown": vm.shutdown,
+            "vm.reboot": vm.reboot,
+            "vm.pause": vm.pause,
+            "vm.resume": vm.resume,
+            "vm.info": vm.info,
+            "vm.counters": vm.counters,
+            "vm.events": self._streams.add,
+        }
+
+    @staticmethod
+    def _ping() -> dict[str, Any]:
+        return {
+            "version": nova_lite.__version__,
+            "build_version": f"v{nova_lite.__version__}",
+            "pid": os.getpid(),
+            "features": ["kvm"],
+        }
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        self._streams.publish(event)
+        if self._exit_on_shutdown and event["initiator"] == "guest" and event["event"] in ("shutdown", "crashed"):
+            self._loop.stop()

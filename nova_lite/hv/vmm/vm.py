@@ -1,0 +1,263 @@
+"""The virtual machine of a VMM: its states, and the commands that lead from one to the other.
+
+Everything here runs in the control loop's thread. The table ``_NEEDS`` is the whole state machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from nova_lite.hv.native.machine import Event, Machine, MachineError
+from nova_lite.hv.vmm import loader
+from nova_lite.hv.vmm.config import VmConfig
+from nova_lite.hv.vmm.control import ControlLoop
+from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
+from nova_lite.hv.vmm.serial import SerialRelay
+
+LOG = logging.getLogger(__name__)
+
+CREATED, RUNNING, PAUSED, SHUTDOWN, CRASHED = "Created", "Running", "Paused", "Shutdown", "Crashed"
+
+#: command → the states it may start from.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "vm.boot": (CREATED, SHUTDOWN, CRASHED),
+    "vm.shutdown": (RUNNING, PAUSED, CRASHED),
+    "vm.reboot": (RUNNING, PAUSED, CRASHED),
+    "vm.pause": (RUNNING,),
+    "vm.resume": (PAUSED,),
+    "vm.counters": (RUNNING, PAUSED),
+}
+
+#: Guest resets served at once, and seconds between those beyond: a guest that resets for ever must not keep the
+#: loop, the log and the listeners busy.
+_RESETS_AT_ONCE = 5
+_RESET_INTERVAL = 1.0
+
+EventListener = Callable[[dict[str, Any]], None]
+_T = TypeVar("_T")
+
+
+class Vm:
+    """At most one machine, from vm.create to vm.delete. ``on_event`` gets every VmEvent document."""
+
+    def __init__(self, loop: ControlLoop, on_event: EventListener, request_exit: Callable[[], None]) -> None:
+        self._loop, self._on_event, self._request_exit = loop, on_event, request_exit
+        self._config: VmConfig | None = None
+        self._machine: Machine | None = None
+        self._serial: SerialRelay | None = None
+        self.state = CREATED
+        self._detail = ""
+        self._crash: dict[str, Any] | None = None
+        self._reset_due = False
+        self._reset_credit = float(_RESETS_AT_ONCE)
+        self._last_reset = time.monotonic()
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    def create(self, config: VmConfig) -> None:
+        if self._config is not None:
+            raise VmmError(409, "The VM is created already", "send PUT vm.delete first")
+        self._config = config
+        self._become(CREATED, "created")
+
+    def boot(self) -> None:
+        config = self._check("vm.boot")
+        self._release()
+        try:
+            serial = self._serial = SerialRelay(config, self._loop, self.serial_input, self._request_exit)
+            self._machine = self._attempt(
+                "The VM cannot be built",
+                lambda: Machine(
+                    memory_size=config.memory_size,
+                    vcpus=config.boot_vcpus,
+                    console_log=config.console_log,
+                    console_log_size=config.console_log_size,
+                    serial_fd_out=serial.fd_out,
+                ),
+            )
+            self._load_and_start(config, self._machine)
+        except VmmError:
+            self._release()
+            raise
+        self._loop.watch(self._machine.eventfd, self._on_machine_event)
+        self._become(RUNNING, "booted")
+
+    def shutdown(self) -> None:
+        self._check("vm.shutdown")
+        self._release()
+        self._become(SHUTDOWN, "shutdown")
+
+    def reboot(self) -> None:
+        self._check("vm.reboot")
+        if self._machine is None:
+            self.boot()
+        else:
+            self._restart("api")
+
+    def pause(self) -> None:
+        self._check("vm.pause")
+        self._attempt("The VM cannot be paused", self._running_machine().pause)
+        # The guest may have ended just before it stopped; then it is not paused but off, crashed or due for a reset.
+        self._on_machine_event()
+        if self._reset_due:
+            self._restart_for_guest()
+        self._check("vm.pause")
+        self._attempt("The VM cannot be paused", self._running_machine().pause)
+        self._become(PAUSED, "paused")
+
+    def resume(self) -> None:
+        self._check("vm.resume")
+        self._attempt("The VM cannot be resumed", self._running_machine().resume)
+        self._become(RUNNING, "resumed")
+
+    def delete(self) -> None:
+        """Whatever the state; nothing to do when there is no VM."""
+        if self._config is None:
+            return
+        self._release()
+        self._config, self.state, self._detail, self._crash = None, CREATED, "", None
+        self._emit("deleted", "api")
+
+    def info(self) -> dict[str, Any]:
+        if self._config is None:
+            raise NotCreated
+        document: dict[str, Any] = {
+            "config": self._config.document,
+            "state": self.state,
+            "memory_actual_size": self._config.memory_size,
+        }
+        if self._detail:
+            document["detail"] = self._detail
+        if self._crash is not None:
+            document["crash"] = self._crash
+        return document
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        self._check("vm.counters")
+        return self._running_machine().counters()
+
+    def serial_input(self, data: bytes) -> int:
+        """Bytes for COM1; how many were taken. All are when nothing runs: there is nobody to read them."""
+        return len(data) if self._machine is None else self._machine.serial_input(data)
+
+    def subscribed_event(self) -> dict[str, Any]:
+        """The first line of an event stream: where things stand."""
+        return self._document("subscribed", "api")
+
+    # -- what the guest does ------------------------------------------------------------------------------------
+
+    def _on_machine_event(self) -> None:
+        # One event ends a boot; what might follow it (Linux resets by two ways, one after the other) is of that boot.
+        for event in self._running_machine().poll_events()[:1]:
+            if event.kind == "reset":
+                self._on_guest_reset()
+            elif event.crashed:
+                self._on_crash(event)
+            else:
+                self._release()
+                self._become(SHUTDOWN, "shutdown", "guest", str(event))
+
+    def _on_guest_reset(self) -> None:
+        now = time.monotonic()
+        self._reset_credit = min(_RESETS_AT_ONCE, self._reset_credit + (now - self._last_reset) / _RESET_INTERVAL)
+        self._last_reset = now
+        self._reset_credit -= 1
+        if self._reset_credit >= 0:
+            self._restart_for_guest()
+        else:
+            self._reset_due = True
+            self._loop.at(now - self._reset_credit * _RESET_INTERVAL, self._restart_for_guest)
+
+    def _restart_for_guest(self) -> None:
+        try:
+            self._restart("guest")
+        except VmmError as error:
+            LOG.error("The guest asked for a reset, but: %s", error)
+            self._become(CRASHED, "crashed", "guest", f"the machine could not be started again: {error}")
+
+    def _on_crash(self, event: Event) -> None:
+        LOG.warning("The machine crashed: %s", event)
+        self._release()
+        self._crash = {
+            "kind": event.kind,
+            "vcpu": event.vcpu,
+            "rip": f"{event.rip:#x}",
+            "bytes": event.detail.hex(" "),
+        }
+        self._become(CRASHED, "crashed", "guest", str(event))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _check(self, command: str) -> VmConfig:
+        if self._config is None:
+            raise NotCreated
+        if self.state not in _NEEDS[command]:
+            raise WrongState(command, self.state, _NEEDS[command])
+        return self._config
+
+    def _restart(self, initiator: str) -> None:
+        """Reset the machine that exists and boot it again; it is released when that fails."""
+        config, machine = self._config, self._running_machine()
+        assert config is not None
+        self._forget_reset()
+        try:
+            self._attempt("The VM cannot be reset", machine.reset)
+            self._load_and_start(config, machine)
+        except VmmError:
+            self._release()
+            self.state = SHUTDOWN
+            raise
+        self._become(RUNNING, "rebooted", initiator)
+
+    def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
+        self._attempt(
+            "The kernel cannot be loaded",
+            lambda: loader.load(machine, config.kernel, config.cmdline, config.kernel_format),
+        )
+        self._attempt("The VM cannot be started", machine.start)
+
+    @staticmethod
+    def _attempt(sentence: str, step: Callable[[], _T]) -> _T:
+        try:
+            return step()
+        except loader.LoaderError as error:
+            raise VmmError(400, sentence, str(error)) from error
+        except (MachineError, OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise VmmError(500, sentence, reason) from error
+
+    def _running_machine(self) -> Machine:
+        assert self._machine is not None
+        return self._machine
+
+    def _release(self) -> None:
+        """Give back what the machine holds: threads, memory, the serial line."""
+        self._forget_reset()
+        machine, self._machine = self._machine, None
+        if machine is not None:
+            if self.state in (RUNNING, PAUSED):
+                self._loop.unwatch(machine.eventfd)
+            machine.close()
+        serial, self._serial = self._serial, None
+        if serial is not None:
+            serial.close()
+
+    def _forget_reset(self) -> None:
+        self._reset_due = False
+        self._loop.cancel()
+
+    def _become(self, state: str, event: str, initiator: str = "api", detail: str = "") -> None:
+        self.state, self._detail = state, detail
+        if state != CRASHED:
+            self._crash = None
+        self._emit(event, initiator)
+
+    def _emit(self, event: str, initiator: str) -> None:
+        self._on_event(self._document(event, initiator))
+
+    def _document(self, event: str, initiator: str) -> dict[str, Any]:
+        state = None if self._config is None else self.state
+        return {"event": event, "initiator": initiator, "state": state, "detail": self._detail}

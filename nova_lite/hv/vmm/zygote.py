@@ -1,0 +1,156 @@
+"""The zygote: one warm process that forks every VMM, so that none pays for Python's start.
+
+The driver starts it anew (``python -m nova_lite.hv.vmm.zygote``) and talks to it over a socket pair, the zygote's
+standard input: one packet per VMM, a JSON document {"socket", "name", "config"} with the write end of a pipe. The pipe
+then carries lines of JSON from the VMM itself: {"pid", "start_time"}, and once the guest runs {"ready": true}, or
+{"error": [..], "in_use": pid or null}. When the driver's end of the socket goes, the zygote ends. The VMMs do not: each
+is a grandchild in a session of its own.
+
+The zygote has one thread and must never get a second: fork() copies only the one that calls it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nova_lite.hv.vmm import config, confinement, process
+from nova_lite.hv.vmm.api_socket import ApiSocket
+from nova_lite.hv.vmm.errors import SocketInUse, VmmError
+from nova_lite.hv.vmm.server import Server
+from nova_lite.hv.vmm.zygote_protocol import MAX_REQUEST
+
+LOG = logging.getLogger(__name__)
+
+#: A VMM's log is emptied when it has grown to this: its guest can make it write lines for ever.
+MAX_LOG = 256 << 10
+
+
+def main() -> NoReturn:
+    channel = socket.socket(fileno=0)
+    confinement.set_name("nl-zygote", ["nova-lite-zygote"])
+    gc.disable()
+    gc.collect()
+    gc.freeze()  # a collection in a VMM would touch, and so copy, the pages of every object made until here
+    while True:
+        request, fds, _flags, _address = socket.recv_fds(channel, MAX_REQUEST, 1)
+        if not request:
+            os._exit(0)
+        (report,) = fds
+        child = os.fork()
+        if child == 0:
+            _start_vmm(json.loads(request), report)
+        os.close(report)
+        os.waitpid(child, 0)
+
+
+def _start_vmm(request: dict[str, Any], report: int) -> NoReturn:
+    """In the child: leave a grandchild behind that belongs to nobody, and end."""
+    os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
+    status = 1
+    try:
+        _run_vmm(request, _Report(report))
+        status = 0
+    except BaseException:  # the last frame of the process: whatever it was belongs in the log
+        LOG.exception("The VMM ends")
+    finally:
+        os._exit(status)
+
+
+class _Report:
+    """The pipe to the driver. It may be gone: the VM must not care."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def send(self, document: dict[str, Any]) -> None:
+        try:
+            os.write(self.fd, json.dumps(document).encode() + b"\n")
+        except BrokenPipeError:
+            LOG.info("The driver went away while this VMM started")
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def _run_vmm(request: dict[str, Any], report: _Report) -> None:
+    path = Path(request["socket"])
+    folder = path.parent
+    report.fd = _keep_only(report.fd, folder / "vmm.log")
+    pid = os.getpid()
+    report.send({"pid": pid, "start_time": process.start_time(pid)})
+    os.umask(0o077)
+    os.chdir("/")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    _be_an_ordinary_victim()
+    name = request["name"]
+    confinement.set_name(f"vmm-{name}", ["nova-lite-vmm", "--api-socket", str(path)])
+    confinement.drop_privileges()
+    gc.enable()
+    try:
+        server = Server(ApiSocket(path))
+    except SocketInUse as error:
+        report.send({"error": [str(error)], "in_use": error.pid})
+        return
+    except OSError as error:
+        LOG.exception("The API socket cannot be made")
+        report.send({"error": ["The API socket cannot be made", error.strerror or str(error)], "in_use": None})
+        return
+    try:
+        server.boot(config.parse(request["config"]))
+    except VmmError as error:
+        LOG.error("The machine does not start: %s", error)
+        server.close()
+        report.send({"error": list(error.chain), "in_use": None})
+        return
+    report.send({"ready": True})
+    report.close()
+    server.run()
+
+
+def _keep_only(report: int, log: Path) -> int:
+    """Standard input from nowhere, both outputs to ``log``, the report pipe as descriptor 3, and nothing else."""
+    report = os.dup2(report, 3, inheritable=False) if report != 3 else 3
+    nowhere = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.closerange(4, os.sysconf("SC_OPEN_MAX"))
+    return report
+
+
+def _be_an_ordinary_victim() -> None:
+    """The service may be protected from the OOM killer; a guest's memory must not be."""
+    score = Path("/proc/self/oom_score_adj")
+    if score.read_text().strip() != "0":
+        score.write_text("0")
+
+
+class _BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]
+    """Standard error as a log file that never grows for ever."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if os.fstat(2).st_size > MAX_LOG:
+            os.ftruncate(2, 0)
+        super().emit(record)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(
+        handlers=[_BoundedHandler(sys.stderr)],
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    main()
