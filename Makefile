@@ -15,7 +15,7 @@ bootstrap:
 build: bootstrap ## Virtual environment with the package in it: C extension and guests built
 
 demo: bootstrap ## The main job, shown by an HTTP client against a real server (KEEP=1 leaves it running)
-	@$(PY) -m nova_lite.cli.demo
+	@$(PY) -m demo
 
 serve: bootstrap ## API and agent in the foreground on 127.0.0.1:8774
 	@exec $(BIN)/nova-lite serve

@@ -1,0 +1,1 @@
+"""`make demo`: the main job of nova_lite, shown by an HTTP client against a real service."""

@@ -1,0 +1,243 @@
+"""``nova-lite serve``: API and agent in the foreground; makes what a first start needs, says clearly what it lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import click
+
+from nova_lite import __version__, exceptions, log
+from nova_lite.cli import first_start
+from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.supervisor import Child, StartFailed, Supervisor
+from nova_lite.cli.token import token_file
+from nova_lite.cli.vms import find_vms
+from nova_lite.conf import Paths
+from nova_lite.notify import notify
+
+LOG = logging.getLogger("nova_lite.serve")
+
+READY_WITHIN = 60.0  # seconds
+_LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
+
+
+@click.command()
+@click.option("--host", help="Address to listen on; overrides [api] bind_host.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; overrides [api] bind_port. 0 takes a free one.")
+@click.option("--driver", type=click.Choice(["kvm", "fake"]), help="Overrides [compute] driver.")
+@pass_settings
+def serve(settings: Settings, host: str | None, port: int | None, driver: str | None) -> None:
+    """Run API and agent in the foreground.
+
+    The first start makes the state folder, the database, an admin token and a clouds.yaml, and says so. Ctrl-C or
+    SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
+
+    \b
+    nova-lite serve                              # kvm, 127.0.0.1:8774
+    nova-lite serve --driver fake --port 0       # no VMs: for tests of API clients
+    nova-lite --state-path /srv/cloud serve      # another cloud beside the first
+    """
+    conf = settings.conf
+    started = time.monotonic()
+    overrides = (("bind_host", "api", host), ("bind_port", "api", port), ("driver", "compute", driver))
+    for name, group, value in overrides:
+        if value is not None:
+            conf.set_override(name, value, group=group)
+    log.setup(conf)
+    paths = settings.paths
+    check_path_length(paths)
+    if conf.compute.driver == "kvm":
+        check_kvm()
+    is_new = not paths.state.exists()
+    paths.make()
+    with (
+        only_one(paths),
+        listen(conf.api.bind_host, conf.api.bind_port) as listener,
+        notifications(paths) as notified,
+    ):
+        base_url = url_of(listener)
+        prepare(settings, base_url, is_new)
+        children = [
+            Child(
+                "agent",
+                [sys.executable, "-m", "nova_lite.compute.agent", *config_arguments(settings)],
+                {**child_environment(settings), "NOTIFY_SOCKET": notified.getsockname()},
+            ),
+            Child(
+                "API",
+                [
+                    *(sys.executable, "-m", "nova_lite.cli.api_server", *config_arguments(settings)),
+                    *("--listen-fd", str(listener.fileno())),
+                ],
+                child_environment(settings),
+                pass_fds=[listener.fileno()],
+            ),
+        ]
+
+        def say_ready() -> None:
+            seconds = time.monotonic() - started
+            running = len(find_vms(paths))
+            click.echo(f"nova-lite {__version__} is ready: {base_url}  ({seconds:.1f} s, {vms_in_words(running)})")
+            click.echo("Ctrl-C stops the service; VMs go on.")
+            notify("READY=1")
+
+        try:
+            ended_by = Supervisor(children, lambda: wait_ready(notified, base_url), say_ready).run()
+        except StartFailed as error:
+            raise exceptions.NovaLiteError(str(error)) from error
+        notify("STOPPING=1")
+    say_goodbye(paths, ended_by)
+
+
+def check_path_length(paths: Paths) -> None:
+    longest = max(len(os.fsencode(path)) for path in (paths.agent_socket, paths.zygote_socket))
+    if longest > _LONGEST_SOCKET:
+        raise exceptions.Invalid(
+            f"state_path {paths.state} is {longest - _LONGEST_SOCKET} bytes too long: the sockets below it must have"
+            f" paths of at most {_LONGEST_SOCKET} bytes. Choose a shorter one with --state-path."
+        )
+
+
+def check_kvm() -> None:
+    """Say what is wrong with /dev/kvm and what to do, before anything is started."""
+    try:
+        os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError as error:
+        raise exceptions.Unavailable(
+            "/dev/kvm is not there: this machine has no KVM, or its module is not loaded (as root:"
+            " `modprobe kvm_intel` or `modprobe kvm_amd`; in a VM: enable nested virtualisation)."
+            " Without VMs, for client tests: `nova-lite serve --driver fake`."
+        ) from error
+    except OSError as error:
+        raise exceptions.Unavailable(
+            f"/dev/kvm cannot be opened: {error.strerror}. Join its group with `sudo usermod -aG kvm $USER`, then log"
+            " in again. Without VMs, for client tests: `nova-lite serve --driver fake`."
+        ) from error
+
+
+@contextlib.contextmanager
+def only_one(paths: Paths) -> Iterator[None]:
+    """Hold the state folder: two services on one would drive the same VMs."""
+    with open(paths.run / "serve.lock", "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise exceptions.Conflict(
+                f"Another `nova-lite serve` (process {lock.read().strip() or 'unknown'}) runs on {paths.state}."
+                " Stop it first, or give this one another --state-path."
+            ) from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The API's listening socket; it stays open while the API behind it is started again."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except socket.gaierror as error:
+        raise exceptions.Invalid(f"[api] bind_host {host!r} is not an address of this machine: {error}.") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise exceptions.Conflict(
+                f"Port {port} on {host} is taken by another program (`ss -ltnp 'sport = :{port}'` shows which)."
+                " Choose another one with --port."
+            ) from error
+        raise exceptions.Invalid(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine reaches the API."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
+    """Database, admin token, clouds.yaml: made once, said once."""
+    from nova_lite.db.engine import Database
+
+    paths, conf = settings.paths, settings.conf
+    database = Database(conf.database.connection or f"sqlite:///{paths.database}")
+    database.upgrade()
+    database.close()
+    if is_new:
+        click.echo(f"First start: made {paths.state}")
+    tokens = token_file(settings)
+    if conf.api.auth_strategy == "token" and not tokens.path.exists():
+        token = first_start.create_admin_token(tokens)
+        first_start.write_clouds(paths.clouds, base_url, token)
+        click.echo(f"  admin token  {token}")
+        click.echo(f"               shown this once; only its hash is kept, and a copy in {paths.clouds}")
+        click.echo(f"  clients      export OS_CLIENT_CONFIG_FILE={paths.clouds} OS_CLOUD={first_start.CLOUD}")
+    elif other := first_start.endpoint_differs(paths.clouds, base_url):
+        click.echo(f"Note: {paths.clouds} names {other}; this service listens on {base_url}.")
+
+
+def config_arguments(settings: Settings) -> list[str]:
+    return [argument for path in settings.config_files for argument in ("--config-file", path)]
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """What was said on our command line, in the form in which oslo.config takes it from the environment."""
+    conf = settings.conf
+    return {
+        **{name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
+        "OS_DEFAULT__STATE_PATH": str(settings.paths.state),
+        "OS_COMPUTE__DRIVER": conf.compute.driver,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextlib.contextmanager
+def notifications(paths: Paths) -> Iterator[socket.socket]:
+    """The socket on which the agent says that it is ready (systemd's protocol, see nova_lite.notify)."""
+    path = paths.run / "notify.sock"
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(path))
+        receiver.settimeout(READY_WITHIN)
+        try:
+            yield receiver
+        finally:
+            path.unlink()
+
+
+def wait_ready(receiver: socket.socket, base_url: str) -> None:
+    """Return when the agent has said that it is ready and the API answers that it sees it."""
+    try:
+        while b"READY=1" not in receiver.recv(4096).splitlines():
+            pass
+    except TimeoutError as error:
+        raise TimeoutError(f"the agent said nothing for {READY_WITHIN:.0f} s") from error
+    # The request waits in the listening socket's backlog until a worker takes it.
+    with urllib.request.urlopen(f"{base_url}/healthcheck", timeout=READY_WITHIN) as answer:
+        health = json.load(answer)
+    if down := [name for name, state in health.items() if state == "down"]:
+        raise exceptions.Unavailable(f"the API says that its {' and '.join(down)} does not answer")
+
+
+def vms_in_words(running: int) -> str:
+    return {0: "no VM runs", 1: "1 VM runs"}.get(running, f"{running} VMs run")
+
+
+def say_goodbye(paths: Paths, ended_by: signal.Signals) -> None:
+    running = len(find_vms(paths))
+    click.echo(f"\nStopped by {ended_by.name}; {vms_in_words(running)}.")
+    if running:
+        click.echo("VMs go on: `nova-lite serve` finds them again, `nova-lite vm stop --all` ends them.")
