@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from nova_lite.api.request import Request
 from nova_lite.api.versions import MIN_2, Range, Version
 
-__all__ = ["Controller", "Request", "action", "expected_errors", "response", "route", "target", "version"]
+__all__ = ["Controller", "NoParams", "Request", "action", "expected_errors", "response", "route", "target", "version"]
+
+
+class NoParams(TypedDict):
+    """The params of a method that takes none; annotated with it, a schema that gives some is an error."""
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 ACTION_PATH = "/servers/{server_id}/action"

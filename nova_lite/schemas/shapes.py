@@ -57,3 +57,12 @@ def listing(name: str, item: Schema, next_links: bool = True) -> Schema:
     if not next_links:
         return closed(properties)
     return closed(properties | {f"{name}_links": types.links}, optional=[f"{name}_links"])
+
+
+def page(name: str, item: Schema) -> Schema:
+    """Major 3's listing: ``{name: [...], "links": [...]}``, the links to the next page, where there is one."""
+    return closed(
+        {name: {"type": "array", "items": item}, "links": types.links},
+        optional=["links"],
+        mapping={"./links": f"{name}_links"},
+    )

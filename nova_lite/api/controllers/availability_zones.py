@@ -21,7 +21,7 @@ class AvailabilityZonesController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors()
     @validation.schema(schemas.availability_zones.index)
-    def index(self, req: wsgi.Request, obj: None, params: dict) -> dict[str, Any]:
+    def index(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
         """List availability zones.
 
         A zone is available while a compute service in it is enabled.
@@ -38,7 +38,7 @@ class AvailabilityZonesController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors()
     @validation.schema(schemas.availability_zones.detail)
-    def detail(self, req: wsgi.Request, obj: None, params: dict) -> dict[str, Any]:
+    def detail(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
         """List availability zones with their hosts.
 
         Each host comes with its services: ``active`` when enabled, ``available`` when its heartbeat is fresh. In

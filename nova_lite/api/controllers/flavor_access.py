@@ -28,7 +28,7 @@ class FlavorAccessController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.flavor_access.index)
-    def index(self, req: wsgi.Request, obj: objects.Flavor, params: dict) -> dict[str, Any]:
+    def index(self, req: wsgi.Request, obj: objects.Flavor, params: wsgi.NoParams) -> dict[str, Any]:
         """List the projects that may use a private flavor.
 
         404 for a public flavor: everybody may use it, so it has no list.

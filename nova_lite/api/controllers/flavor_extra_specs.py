@@ -33,7 +33,7 @@ class FlavorExtraSpecsController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.flavor_extra_specs.index)
-    def index(self, req: wsgi.Request, obj: objects.Flavor, params: dict) -> dict[str, Any]:
+    def index(self, req: wsgi.Request, obj: objects.Flavor, params: wsgi.NoParams) -> dict[str, Any]:
         """List the extra specs of a flavor."""
         return {"extra_specs": obj.extra_specs}
 

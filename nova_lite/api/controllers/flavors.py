@@ -84,7 +84,7 @@ class FlavorsController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.flavors.show)
-    def show(self, req: wsgi.Request, obj: objects.Flavor, params: dict) -> dict[str, Any]:
+    def show(self, req: wsgi.Request, obj: objects.Flavor, params: wsgi.NoParams) -> dict[str, Any]:
         """Show a flavor.
 
         A private flavor can be seen by administrators and by the projects on its access list.
@@ -135,7 +135,7 @@ class FlavorsController(wsgi.Controller):
     @wsgi.response(202, version="2.1")
     @wsgi.response(204, version="3.0")
     @wsgi.expected_errors(404)
-    def delete(self, req: wsgi.Request, obj: objects.Flavor, params: dict) -> None:
+    def delete(self, req: wsgi.Request, obj: objects.Flavor, params: wsgi.NoParams) -> None:
         """Delete a flavor.
 
         It is gone when the answer arrives, whatever 202 says. Servers built from it keep their own copy.
@@ -173,7 +173,6 @@ def _parse_is_public(value: str | None) -> bool | None:
 
 def _view(req: wsgi.Request, flavor: objects.Flavor) -> dict[str, Any]:
     path = f"/flavors/{quote(flavor.flavorid)}"
-    self_link = {"rel": "self", "href": req.url(path)}
     return {
         "id": flavor.flavorid,
         "name": flavor.name,
@@ -188,6 +187,5 @@ def _view(req: wsgi.Request, flavor: objects.Flavor) -> dict[str, Any]:
         "disabled": flavor.disabled,
         "is_public": flavor.is_public,
         "extra_specs": flavor.extra_specs,
-        "links": [self_link, {"rel": "bookmark", "href": req.bookmark(path)}],
-        "self_links": [self_link],
+        "links": [{"rel": "self", "href": req.url(path)}, {"rel": "bookmark", "href": req.bookmark(path)}],
     }

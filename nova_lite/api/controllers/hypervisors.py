@@ -136,7 +136,7 @@ class HypervisorsController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors()
     @validation.schema(schemas.hypervisors.statistics)
-    def statistics(self, req: wsgi.Request, obj: None, params: dict) -> dict[str, Any]:
+    def statistics(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
         """Show the sum over all hypervisors."""
         views = [_view(hypervisor) for hypervisor in self.compute.list_hypervisors(req.context)]
         return {"count": len(views)} | {name: sum(view[name] for view in views) for name in _SUMMED}

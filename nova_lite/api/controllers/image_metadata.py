@@ -21,7 +21,7 @@ class ImageMetadataController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.image_metadata.index)
-    def index(self, req: wsgi.Request, obj: objects.Image, params: dict) -> dict[str, Any]:
+    def index(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
         """List the properties of an image.
 
         They cannot be changed through this API. In 3.0 they are part of the image itself.

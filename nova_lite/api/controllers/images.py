@@ -84,7 +84,7 @@ class ImagesController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.images.show)
-    def show(self, req: wsgi.Request, obj: objects.Image, params: dict) -> dict[str, Any]:
+    def show(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
         """Show an image, as the proxy of Nova does."""
         return _view(req, obj)
 
@@ -93,7 +93,7 @@ class ImagesController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.images.show)
-    def show(self, req: wsgi.Request, obj: objects.Image, params: dict) -> dict[str, Any]:
+    def show(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
         """Show an image.
 
         Sizes are in bytes, ``min_ram`` in MiB, ``min_disk`` in GiB. 3.0 also says what kind of kernel it is.
@@ -143,13 +143,16 @@ def _parse_time(name: str, text: str) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+def _links(req: wsgi.Request, path: str) -> list[dict[str, str]]:
+    return [{"rel": "self", "href": req.url(path)}, {"rel": "bookmark", "href": req.bookmark(path)}]
+
+
 def _view(req: wsgi.Request, image: objects.Image) -> dict[str, Any]:
     path = f"/images/{image.id}"
     status, progress = _STATUS.get(image.status, ("UNKNOWN", 0))
-    self_link = {"rel": "self", "href": req.url(path)}
-    bookmark = {"rel": "bookmark", "href": req.bookmark(path)}
     # Where an image service would have it; here it is this same resource.
     alternate = {"rel": "alternate", "type": "application/vnd.openstack.image", "href": req.bookmark(path)}
+    links = _links(req, path)
     view: dict[str, Any] = {
         "id": image.id,
         "name": image.name,
@@ -164,17 +167,14 @@ def _view(req: wsgi.Request, image: objects.Image) -> dict[str, Any]:
         "status": status,
         "store_status": image.status,
         "progress": progress,
-        "links": [self_link, bookmark, alternate],
-        "self_links": [self_link],
+        "links": links,
+        "links_with_alternate": [*links, alternate],
     }
     server_id = image.properties.get("instance_uuid")
     if server_id is not None:
         server_path = f"/servers/{server_id}"
         view["server_id"] = server_id
-        view["server_links"] = [
-            {"rel": "self", "href": req.url(server_path)},
-            {"rel": "bookmark", "href": req.bookmark(server_path)},
-        ]
+        view["server_links"] = _links(req, server_path)
     automatic = image.properties.get("auto_disk_config")
     if automatic is not None:
         view["disk_config"] = "AUTO" if automatic.lower() in ("1", "t", "true", "on", "y", "yes") else "MANUAL"

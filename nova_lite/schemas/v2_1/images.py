@@ -40,6 +40,7 @@ _full = _brief | {
     "server": _server,
 }
 _names = {
+    "./links": "links_with_alternate",
     "minRam": "min_ram",
     "minDisk": "min_disk",
     "metadata": "properties",
@@ -50,6 +51,6 @@ _names = {
 }
 _image = closed(_full, optional=["OS-DCF:diskConfig", "server"], mapping=_names)
 
-index_output_2_1 = listing("images", closed(_brief))
+index_output_2_1 = listing("images", closed(_brief, mapping=_names))
 detail_output_2_1 = listing("images", _image)
 show_output_2_1 = wrapped("image", _image)

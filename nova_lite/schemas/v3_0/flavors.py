@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.schemas import parameter_types as types
-from nova_lite.schemas.shapes import closed, listing, wrapped
+from nova_lite.schemas.shapes import closed, page, wrapped
 
 _count = {"type": "integer", "minimum": 0, "maximum": types.MAX_INT}
 _size = _count | {"minimum": 1}
@@ -61,11 +61,10 @@ _full = _brief | {
         "ext:policy": "os_compute_api:os-flavor-extra-specs:index",
     },
 }
-_names = {"links": "self_links"}
-_flavor = closed(_full, optional=["extra_specs"], mapping=_names)
+_flavor = closed(_full, optional=["extra_specs"])
 
-index_output_3_0 = listing("flavors", closed(_brief, mapping=_names))
-detail_output_3_0 = listing("flavors", _flavor)
+index_output_3_0 = page("flavors", closed(_brief))
+detail_output_3_0 = page("flavors", _flavor)
 show_output_3_0 = wrapped("flavor", _flavor)
 create_output_3_0 = show_output_3_0
 update_output_3_0 = show_output_3_0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.schemas import parameter_types as types
-from nova_lite.schemas.shapes import closed, listing, wrapped
+from nova_lite.schemas.shapes import closed, page, wrapped
 
 _with_servers = {"with_servers": types.single(types.boolean)}
 _list_query = _with_servers | {
@@ -46,6 +46,6 @@ _names = {
 }
 _hypervisor = closed(_full, optional=["servers"], mapping=_names)
 
-index_output_3_0 = listing("hypervisors", closed(_brief, optional=["servers"], mapping=_names))
-detail_output_3_0 = listing("hypervisors", _hypervisor)
+index_output_3_0 = page("hypervisors", closed(_brief, optional=["servers"], mapping=_names))
+detail_output_3_0 = page("hypervisors", _hypervisor)
 show_output_3_0 = wrapped("hypervisor", _hypervisor)

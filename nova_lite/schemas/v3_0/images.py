@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.schemas import parameter_types as types
-from nova_lite.schemas.shapes import closed, listing, wrapped
+from nova_lite.schemas.shapes import closed, page, wrapped
 
 _list_query = types.pagination | {
     "name": types.any_query,
@@ -28,8 +28,8 @@ _full = _brief | {
     "created_at": types.timestamp_or_null,
     "updated_at": types.timestamp_or_null,
 }
-_image = closed(_full, mapping={"status": "store_status", "links": "self_links"})
+_image = closed(_full, mapping={"status": "store_status"})
 
-index_output_3_0 = listing("images", closed(_brief, mapping={"links": "self_links"}))
-detail_output_3_0 = listing("images", _image)
+index_output_3_0 = page("images", closed(_brief))
+detail_output_3_0 = page("images", _image)
 show_output_3_0 = wrapped("image", _image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.schemas import parameter_types as types
-from nova_lite.schemas.shapes import closed, listing, wrapped
+from nova_lite.schemas.shapes import closed, page, wrapped
 
 _type = {"type": "string", "enum": ["ssh", "x509"]}
 _create = {
@@ -27,6 +27,6 @@ _brief = {
 }
 _full = _brief | {"user_id": types.string, "created_at": types.timestamp}
 
-index_output_3_0 = listing("keypairs", closed(_brief))
+index_output_3_0 = page("keypairs", closed(_brief))
 create_output_3_0 = wrapped("keypair", closed(_full))
 show_output_3_0 = create_output_3_0
