@@ -18,6 +18,7 @@ from typing import Any
 
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
+_INTEGER_RANGE = range(-(2**63), 2**63)  # what databases and everything else behind the API can hold
 _TRUE = frozenset(("1", "t", "true", "on", "y", "yes"))
 _FALSE = frozenset(("0", "f", "false", "off", "n", "no"))
 
@@ -123,23 +124,30 @@ FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
 
 
 # ---- conversions ----------------------------------------------------------------------------------------
-# None stays None: whether null is allowed is the schema's business. ValueError becomes a 400 that names the field.
+# None stays None: whether null is allowed is the schema's business. The text of a ValueError becomes part of a 400
+# that names the field; it never repeats the value.
 
 
 def _to_integer(value: Any) -> int | None:
     if value.__class__ is int or value is None:
         return value
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
-        raise ValueError(f"{value!r} is not an integer")
-    return int(value)
+        raise ValueError("it is not an integer")
+    integer = int(value)
+    if integer not in _INTEGER_RANGE:
+        raise ValueError("the number is too large")
+    return integer
 
 
 def _to_number(value: Any) -> float | int | None:
     if value.__class__ is int or value.__class__ is float or value is None:
         return value
     if isinstance(value, str) and (not value.isascii() or "_" in value):
-        raise ValueError(f"{value!r} is not a number")
-    return float(value)
+        raise ValueError("it is not a number")
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError("it is not a number") from None
 
 
 def _to_boolean(value: Any) -> bool | None:
@@ -150,7 +158,7 @@ def _to_boolean(value: Any) -> bool | None:
         return True
     if word in _FALSE:
         return False
-    raise ValueError(f"{value!r} is neither true nor false")
+    raise ValueError("it is neither true nor false")
 
 
 def _to_string(value: Any) -> str | None:
@@ -158,7 +166,10 @@ def _to_string(value: Any) -> str | None:
 
 
 def _to_datetime(value: Any) -> datetime | None:
-    return value if value is None else parse_time(value)
+    try:
+        return value if value is None else parse_time(value)
+    except ValueError:
+        raise ValueError("it is not a time in ISO 8601") from None
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {

@@ -13,7 +13,15 @@ from typing import Any
 from nova_lite.api import mapping_code
 from nova_lite.api.mapping_tree import Group, Items, MappingError, Named, Schema, Tree, Whole, read
 
-__all__ = ["Mapper", "MappingError", "OutputError", "OutputMapper", "compile_input", "compile_output"]
+__all__ = [
+    "ConversionError",
+    "Mapper",
+    "MappingError",
+    "OutputError",
+    "OutputMapper",
+    "compile_input",
+    "compile_output",
+]
 
 Flat = dict[str, Any]
 Document = dict[str, Any]
@@ -50,6 +58,11 @@ class _Compiled:
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.names: frozenset[str] = frozenset(place.flat for place in tree.places())
+
+    def compile(self) -> None:
+        """Make all code now that is otherwise made at first use."""
+        for function in ("_flatten", "_unflatten"):
+            getattr(self, function)
 
     def paths(self) -> dict[str, str]:
         """Where each flat name stands in the document: {'access_ip_v4': 'server/accessIPv4'}."""
@@ -112,6 +125,17 @@ class OutputMapper(_Compiled):
         """The generated code of unflatten."""
         return mapping_code.unflatten_source(self.tree, hidden)
 
+    def _build(self, hidden: frozenset[str]) -> Callable[[Flat], Document]:
+        build = self._variants.get(hidden)
+        if build is None:
+            build = mapping_code.compile_source(self.source(hidden), "unflatten", self.tree.where)
+            self._variants[hidden] = build
+        return build
+
+    @functools.cached_property
+    def _unflatten(self) -> Callable[[Flat], Document]:
+        return self._build(frozenset())
+
     @functools.cached_property
     def _flatten(self) -> Callable[[Document], Flat]:
         source = mapping_code.flatten_source(self.tree, convert=False)
@@ -128,12 +152,8 @@ class OutputMapper(_Compiled):
         :raises OutputError: a required property has no value; the message names it.
         """
         hidden = frozenset() if allowed is None else frozenset(r for r in self.rules if not allowed(r))
-        build = self._variants.get(hidden)
-        if build is None:
-            build = mapping_code.compile_source(self.source(hidden), "unflatten", self.tree.where)
-            self._variants[hidden] = build
         try:
-            return build(flat)
+            return self._build(hidden)(flat)
         except (KeyError, TypeError) as error:
             fault = next(_faults(self.tree.root, flat, hidden, ""), None)
             if fault is None:
