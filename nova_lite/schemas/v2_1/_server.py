@@ -51,7 +51,7 @@ def server(properties: dict[str, Schema]) -> Schema:
             if name not in _STATE_DEPENDENT and "ext:policy" not in schema
         ],
         "additionalProperties": False,
-        "ext:mapping": {f"./{name}": flat for name, flat in _FLAT_NAMES.items() if name in properties},
+        "ext:mapping": {name: flat for name, flat in _FLAT_NAMES.items() if name in properties},
     }
 
 

@@ -70,7 +70,7 @@ def _page(server: Schema) -> Schema:
     return closed(
         {"servers": {"type": "array", "items": server}, "links": pt.links},
         optional=["links"],
-        mapping={"./links": "servers_links"},
+        mapping={"links": "servers_links"},
     )
 
 
