@@ -29,6 +29,17 @@ _SLOW_CLIENT = 5.0
 _ESCAPE = b"\x01"  # Ctrl-A, as in QEMU and screen
 
 
+class _RelayThread(threading.Thread):
+    """Told from other threads by ``finish_relays``."""
+
+
+def finish_relays(timeout: float) -> None:
+    """Let the relays of closed serial ports pass on the last output; once the control loop is over."""
+    for thread in threading.enumerate():
+        if isinstance(thread, _RelayThread):
+            thread.join(timeout)
+
+
 class SerialRelay:
     """COM1's far end as ``config`` wants it. ``fd_out`` is for the machine, -1 when nobody listens.
 
@@ -80,7 +91,7 @@ class SerialRelay:
     def _relay(self, end: _TerminalEnd | _SocketEnd) -> None:
         reader, self.fd_out = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.fd_out, False)
-        threading.Thread(target=self._run, args=(reader, end), name="serial", daemon=True).start()
+        _RelayThread(target=self._run, args=(reader, end), name="serial", daemon=True).start()
 
     def _run(self, reader: int, end: _TerminalEnd | _SocketEnd) -> None:
         """The thread: output to the far end, input to the guest; no more is read while the guest's receiver is full."""

@@ -15,6 +15,7 @@ from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.event_stream import EventStreams
 from nova_lite.hv.vmm.http_api import Connections, server_name
+from nova_lite.hv.vmm.serial import finish_relays
 from nova_lite.hv.vmm.vm import Vm
 
 #: Bytes of address space for a thread's stack. Only what is touched costs memory; a stack of 2 MiB or more might be
@@ -22,6 +23,8 @@ from nova_lite.hv.vmm.vm import Vm
 _THREAD_STACK = 1 << 20
 #: Seconds that answers under way get when the VMM ends.
 _LAST_ANSWERS = 2.0
+#: Seconds that a terminal or a client of the serial socket gets to take the guest's last output.
+_LAST_OUTPUT = 1.0
 
 
 class Server:
@@ -56,6 +59,7 @@ class Server:
     def close(self) -> None:
         """Stop the machine and give back the socket."""
         self._vm.delete()
+        finish_relays(_LAST_OUTPUT)
         self._connections.finish(_LAST_ANSWERS)
         self._streams.close()
         self._api_socket.close()
