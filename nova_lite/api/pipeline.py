@@ -184,9 +184,9 @@ class Pipeline:
             )
         except validation.ValidationFailed as error:
             raise HTTPFault(400, str(error)) from error
-        for name, rule in formats.policies.items():
-            if name in params and not request.allowed(rule):
-                raise HTTPFault(403, f"Policy doesn't allow {rule} to be performed.")
+        refused = formats.guard(params, self._memoized(request))
+        if refused is not None:
+            raise HTTPFault(403, f"Policy doesn't allow {refused} to be performed.")
         params.update(request.fields)
         return params
 

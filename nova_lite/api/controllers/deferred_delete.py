@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
-
-
-class NoParams(TypedDict):
-    pass
 
 
 class DeferredDeleteController(wsgi.Controller):
@@ -21,7 +15,7 @@ class DeferredDeleteController(wsgi.Controller):
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
     @validation.schema(schemas.deferred_delete.force_delete)
-    def force_delete(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def force_delete(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Delete a server at once.
 
         The same as deleting it: nothing is kept to be restored.

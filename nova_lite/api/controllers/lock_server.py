@@ -12,10 +12,6 @@ class LockParams(TypedDict, total=False):
     locked_reason: str
 
 
-class NoParams(TypedDict):
-    pass
-
-
 class LockServerController(wsgi.Controller):
     resource = "lock_server"
     resource_obj_cls = objects.Instance
@@ -40,7 +36,7 @@ class LockServerController(wsgi.Controller):
     @wsgi.response(204, version="3.0")
     @wsgi.expected_errors(404)
     @validation.schema(schemas.lock_server.unlock)
-    def unlock(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def unlock(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Unlock a server.
 
         A lock that someone else set, an administrator for instance, needs the rule

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
@@ -19,10 +19,6 @@ class OperationOnServer:
 
     def policy_target(self) -> dict[str, object]:
         return self.instance.policy_target()
-
-
-class NoParams(TypedDict):
-    pass
 
 
 def announce(req: wsgi.Request, compute: Any, instance: objects.Instance) -> None:
@@ -50,7 +46,7 @@ class OperationsController(wsgi.Controller):
     @wsgi.response(200, version="3.0")
     @wsgi.expected_errors(404)
     @validation.schema(schemas.operations.show)
-    def show(self, req: wsgi.Request, obj: OperationOnServer, params: NoParams) -> dict[str, Any]:
+    def show(self, req: wsgi.Request, obj: OperationOnServer, params: wsgi.NoParams) -> dict[str, Any]:
         """Show an operation.
 
         Every request that is answered with 202 names its operation in ``Location``. ``state`` goes from ``pending``

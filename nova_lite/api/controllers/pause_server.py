@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
-
-
-class NoParams(TypedDict):
-    pass
 
 
 class PauseServerController(wsgi.Controller):
@@ -22,7 +16,7 @@ class PauseServerController(wsgi.Controller):
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
     @validation.schema(schemas.pause_server.pause)
-    def pause(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def pause(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Pause a server.
 
         An ACTIVE server stops between two instructions; its memory stays where it is.
@@ -35,7 +29,7 @@ class PauseServerController(wsgi.Controller):
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
     @validation.schema(schemas.pause_server.unpause)
-    def unpause(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def unpause(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Unpause a server.
 
         A PAUSED server runs on from where it was.

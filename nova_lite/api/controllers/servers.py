@@ -26,10 +26,6 @@ class RebootParams(TypedDict):
     reboot_type: str
 
 
-class NoParams(TypedDict):
-    pass
-
-
 class ServersController(wsgi.Controller):
     resource = "servers"
     resource_obj_cls = objects.Instance
@@ -98,7 +94,7 @@ class ServersController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(schemas.servers.show)
-    def show(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> dict[str, Any]:
+    def show(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> dict[str, Any]:
         """Show a server.
 
         ``fault`` says why a server is in ERROR; its ``details`` are for administrators. ``progress`` is there while
@@ -192,7 +188,7 @@ class ServersController(wsgi.Controller):
     @wsgi.response(204, version="2.1")
     @wsgi.response(202, version="3.0")
     @wsgi.expected_errors(404, 409)
-    def delete(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def delete(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Delete a server.
 
         Works in every state; only a lock stands in the way of those who are no administrators. The server is gone
@@ -206,7 +202,7 @@ class ServersController(wsgi.Controller):
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
     @validation.schema(schemas.servers.start)
-    def start(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def start(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Start a server.
 
         Boots a server that is in SHUTOFF. Anything else is a conflict.
@@ -219,7 +215,7 @@ class ServersController(wsgi.Controller):
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
     @validation.schema(schemas.servers.stop)
-    def stop(self, req: wsgi.Request, obj: objects.Instance, params: NoParams) -> None:
+    def stop(self, req: wsgi.Request, obj: objects.Instance, params: wsgi.NoParams) -> None:
         """Stop a server.
 
         Powers off a server that is ACTIVE or in ERROR; what it had in memory is lost.
