@@ -76,7 +76,7 @@ class FlavorExtraSpecsController(wsgi.Controller):
         It is added where it was not there. In major 2 the body repeats the key of the URL; 400 when they differ.
         """
         key = params["key"]
-        given = params["extra_specs"] if "extra_specs" in params else {key: params["value"]}
+        given: dict[str, Any] = params.get("extra_specs") or {key: params["value"]}
         if key not in given:
             raise exceptions.Invalid("Request body and URI mismatch")
         self._set(req, obj, given)
@@ -94,7 +94,7 @@ class FlavorExtraSpecsController(wsgi.Controller):
             raise _no_such_spec(obj, key)
         self.compute.delete_extra_spec(req.context, obj, key)
 
-    def _set(self, req: wsgi.Request, flavor: objects.Flavor, given: dict[str, str | int | float]) -> None:
+    def _set(self, req: wsgi.Request, flavor: objects.Flavor, given: dict[str, Any]) -> None:
         specs = {name: str(value) for name, value in given.items()}
         for name, value in specs.items():
             if len(value) > 255:  # a number may be longer than its schema can say

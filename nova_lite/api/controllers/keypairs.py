@@ -32,14 +32,14 @@ class ItemParams(TypedDict, total=False):
 def _owner_asked_for(req: wsgi.Request) -> str:
     """Whose keypairs a request is about: from 2.10 on the first ``user_id`` of the query, else the caller's own."""
     asked = req.query.get("user_id", [""])[0] if req.version >= (2, 10) else ""
-    return asked or req.context.user_id
+    return asked or str(req.context.user_id)
 
 
 def _owner_in_body(req: wsgi.Request) -> str:
     """Whose keypair a request wants to create; runs before validation, so the body may be anything."""
     keypair = req.body.get("keypair") if isinstance(req.body, dict) and req.version >= (2, 10) else None
     asked = keypair.get("user_id") if isinstance(keypair, dict) else None
-    return asked if asked and isinstance(asked, str) else req.context.user_id
+    return asked if asked and isinstance(asked, str) else str(req.context.user_id)
 
 
 def _query_target(req: wsgi.Request) -> dict[str, Any]:
