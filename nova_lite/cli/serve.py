@@ -22,7 +22,7 @@ from nova_lite.cli import first_start
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.supervisor import Child, StartFailed, Supervisor
 from nova_lite.cli.token import token_file
-from nova_lite.cli.vms import find_vms
+from nova_lite.cli.vms import running_vms
 from nova_lite.conf import Paths
 from nova_lite.notify import notify
 
@@ -87,7 +87,7 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
 
         def say_ready() -> None:
             seconds = time.monotonic() - started
-            running = len(find_vms(paths))
+            running = len(running_vms(paths))
             click.echo(f"nova-lite {__version__} is ready: {base_url}  ({seconds:.1f} s, {vms_in_words(running)})")
             click.echo("Ctrl-C stops the service; VMs go on.")
             notify("READY=1")
@@ -237,7 +237,7 @@ def vms_in_words(running: int) -> str:
 
 
 def say_goodbye(paths: Paths, ended_by: signal.Signals) -> None:
-    running = len(find_vms(paths))
+    running = len(running_vms(paths))
     click.echo(f"\nStopped by {ended_by.name}; {vms_in_words(running)}.")
     if running:
         click.echo("VMs go on: `nova-lite serve` finds them again, `nova-lite vm stop --all` ends them.")

@@ -1,0 +1,96 @@
+"""``nova-lite status``: what of the service runs on this host, each part asked itself."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+from typing import Any
+
+import click
+
+from nova_lite import __version__
+from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.vms import find_vms
+from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
+from nova_lite.conf import Paths
+from nova_lite.hv.host import kvm_kind
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@pass_settings
+def status(settings: Settings, as_json: bool) -> None:
+    """Tell what runs on this host: service, agent, API, VMs, and their versions.
+
+    Exit code 1 when agent or API do not answer.
+    """
+    facts = {
+        "version": __version__,
+        "state_path": str(settings.paths.state),
+        "kvm": kvm_kind(),
+        "serve": serving_process(settings.paths),
+        "agent": ping_agent(settings.paths),
+        "api": _ask_api(settings),
+        "vms": _count_vms(settings.paths),
+    }
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for name, value in facts.items():
+            click.echo(f"{name:11} {_words(value)}")
+    click.get_current_context().exit(0 if facts["agent"] and facts["api"] else 1)
+
+
+def ping_agent(paths: Paths) -> dict[str, Any] | None:
+    """What the agent of this state folder says of itself; None when none answers."""
+    client = NodeClient(paths.agent_socket, timeout=2.0)
+    try:
+        return client.call("Agent.ping", {})
+    except (NodeUnavailable, NodeError):
+        return None
+    finally:
+        client.close()
+
+
+def serving_process(paths: Paths) -> int | None:
+    """The process id of the `nova-lite serve` that holds this state folder."""
+    try:
+        with open(paths.run / "serve.lock") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read().strip() or 0)
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def _ask_api(settings: Settings) -> dict[str, Any] | None:
+    api = settings.conf.api
+    connection = http.client.HTTPConnection(api.bind_host, api.bind_port, timeout=2.0)
+    try:
+        connection.request("GET", "/", headers={"Accept": "application/json"})
+        versions = json.load(connection.getresponse())["versions"]
+        newest = [entry["version"] or entry["id"].removeprefix("v") for entry in versions]
+        return {"url": f"http://{api.bind_host}:{api.bind_port}", "versions": newest}
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return None  # nobody listens there, or somebody else does
+    finally:
+        connection.close()
+
+
+def _count_vms(paths: Paths) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for vm in find_vms(paths):
+        counts[vm.state] = counts.get(vm.state, 0) + 1
+    return counts
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return click.style("does not run", fg="yellow")
+    if isinstance(value, dict):
+        pairs = (f"{name} {','.join(item) if isinstance(item, list) else item}" for name, item in value.items())
+        return ", ".join(pairs) or "none"
+    return f"process {value}" if isinstance(value, int) else str(value)

@@ -1,0 +1,115 @@
+"""``nova-lite vm``: this host's VMs without the API, for the day when it is down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import click
+import sqlalchemy as sa
+
+from nova_lite import exceptions
+from nova_lite.cli import table
+from nova_lite.cli.database import open_database
+from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.status import ping_agent
+from nova_lite.cli.vms import HostVM, find_vms, running_vms
+from nova_lite.db.tables import instances
+from nova_lite.hv import console_log
+from nova_lite.hv.kvm import KvmDriver
+from nova_lite.hv.vmm import client
+
+
+@click.group()
+def vm() -> None:
+    """See and stop this host's VMs without the API.
+
+    These commands ask the VMs' own processes. A VM is given by its uuid, the beginning of it, or its server's name.
+    """
+
+
+@vm.command("list")
+@table.json_option
+@pass_settings
+def list_vms(settings: Settings, as_json: bool) -> None:
+    """List the VMs of this host, running or not."""
+    names = _names(settings)
+    rows = [{**vars(found), "name": names.get(found.uuid)} for found in find_vms(settings.paths)]
+    columns = ["uuid", "name", "state", "pid", "vcpus", "memory_mb", "detail"]
+    table.show(rows, columns, as_json, f"No VMs in {settings.paths.instances}.")
+
+
+@vm.command("info")
+@click.argument("which", metavar="VM")
+@pass_settings
+def info(settings: Settings, which: str) -> None:
+    """Print what the VM's process says of it: configuration, state, counters."""
+    found = _find(settings, which)
+    path = settings.paths.vmm_socket(found.uuid)
+    if found.pid is None:
+        raise exceptions.Conflict(f"{found.uuid} does not run.")
+    try:
+        document = client.request(path, "GET", "vm.info") | {"counters": client.request(path, "GET", "vm.counters")}
+    except (client.VmmRefused, client.VmmUnreachable) as error:
+        raise exceptions.Unavailable(f"{found.uuid}, process {found.pid}: {error}") from error
+    click.echo(json.dumps({"pid": found.pid, "socket": str(path), **document}, indent=2))
+
+
+@vm.command("console")
+@click.argument("which", metavar="VM")
+@click.option("--lines", "-n", type=click.IntRange(1), help="Only the last N lines.  [default: all that is kept]")
+@pass_settings
+def console(settings: Settings, which: str, lines: int | None) -> None:
+    """Print what the guest wrote; also of a VM that does not run any more."""
+    found = _find(settings, which)
+    output = console_log.read_tail(settings.paths.console_log(found.uuid), console_log.MAX_CAPACITY)
+    text = output.decode("utf-8", errors="replace")
+    click.echo("\n".join(text.splitlines()[-lines:]) if lines else text, nl=lines is not None)
+
+
+@vm.command("stop")
+@click.argument("which", metavar="[VM]...", nargs=-1)
+@click.option("--all", "all_of_them", is_flag=True, help="Every VM of this host.")
+@click.option("--force", is_flag=True, help="Also while the agent runs, which may start them again.")
+@pass_settings
+def stop(settings: Settings, which: Sequence[str], all_of_them: bool, force: bool) -> None:
+    """End VMs' processes, as pulling the plug does.
+
+    The servers stay in the database as they are: the next `nova-lite serve` starts those again that should run. To
+    stop a server for good, use the API.
+    """
+    if bool(which) == all_of_them:
+        raise click.UsageError("Name the VMs to stop, or give --all.")
+    chosen = running_vms(settings.paths) if all_of_them else [_find(settings, name) for name in which]
+    if chosen and not force and ping_agent(settings.paths):
+        raise exceptions.Conflict(
+            "The agent runs and watches over these VMs: stop servers through the API, or stop `nova-lite serve` first."
+            " With --force they are ended all the same."
+        )
+    driver = KvmDriver(settings.paths)
+    for found in chosen:
+        if found.pid is None:
+            click.echo(f"{found.uuid} does not run.")
+        else:
+            driver.power_off(found.uuid)
+            click.echo(f"Stopped {found.uuid} (process {found.pid}).")
+    driver.close()
+
+
+def _names(settings: Settings) -> dict[str, str]:
+    """Servers' names, as far as there is a database to ask."""
+    try:
+        with open_database(settings) as database, database.read() as connection:
+            rows = connection.execute(sa.select(instances.c.uuid, instances.c.display_name))
+            return {row.uuid: row.display_name for row in rows}
+    except (exceptions.NotFound, exceptions.Unavailable):
+        return {}
+
+
+def _find(settings: Settings, which: str) -> HostVM:
+    vms, names = find_vms(settings.paths), _names(settings)
+    found = [vm for vm in vms if vm.uuid.startswith(which) or names.get(vm.uuid) == which]
+    if len(found) != 1:
+        what = f"{len(found)} VMs of this host are" if found else "No VM of this host is"
+        raise exceptions.NotFound(f"{what} called {which!r}; `nova-lite vm list` shows them.")
+    return found[0]
