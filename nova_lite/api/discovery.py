@@ -64,6 +64,9 @@ class Discovery:
         _json(resp, {"versions": [describe(major, self._base(http)) for major in sorted(versions.MAJORS)]})
 
     def on_get_v2(self, http: falcon.Request, resp: falcon.Response, project_id: str | None = None) -> None:
+        """The document of major 2; behind a project, as in the catalogs of old, only behind the caller's own."""
+        if project_id is not None and project_id != http.context.request.context.project_id:
+            raise falcon.HTTPRouteNotFound()
         _json(resp, document(2, self._base(http)))
 
     def on_get_v3(self, http: falcon.Request, resp: falcon.Response) -> None:

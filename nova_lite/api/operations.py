@@ -226,14 +226,14 @@ def _operation(
     )
 
 
-def _names_taken(name: str, functions: list[Callable[..., Any]]) -> frozenset[str] | None:
-    """The flat names that the functions' ``params`` (a TypedDict) hold; None when no function annotates it."""
-    names: set[str] | None = None
+def _names_taken(name: str, functions: list[Callable[..., Any]]) -> frozenset[str]:
+    """The flat names that the functions' ``params`` (a TypedDict) hold; none when no function annotates it."""
+    names: set[str] = set()
     for function in functions:
         annotation = typing.get_type_hints(function).get("params")
         if annotation is None:
             continue
         if not typing.is_typeddict(annotation):
             raise DeclarationError(f"{name}: annotate `params` with a TypedDict that names what it takes")
-        names = (names or set()) | set(typing.get_type_hints(annotation))
-    return None if names is None else frozenset(names)
+        names |= set(typing.get_type_hints(annotation))
+    return frozenset(names)

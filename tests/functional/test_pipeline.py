@@ -104,9 +104,9 @@ def test_an_attribute_rule_shows_the_attribute_to_who_passes_it(client: Client) 
 @pytest.mark.parametrize(
     ("status", "fault", "token", "method", "path", "version", "body"),
     [
-        (401, "unauthorized", None, "FROB", "/nowhere", "2.999", "{"),
-        (406, "notAcceptable", "u1:p1:", "FROB", "/nowhere", "2.999", "{"),
-        (404, "itemNotFound", "u1:p1:", "PUT", "/nowhere", "2.5", "{"),
+        (401, "unauthorized", None, "FROB", "/nowhere/at/all", "2.999", "{"),
+        (406, "notAcceptable", "u1:p1:", "FROB", "/nowhere/at/all", "2.999", "{"),
+        (404, "itemNotFound", "u1:p1:", "PUT", "/nowhere/at/all", "2.5", "{"),
         (405, "badMethod", "u1:p1:", "PATCH", THEIRS, "2.5", "{"),
         (404, "itemNotFound", "u1:p1:", "PUT", THEIRS, "2.5", "{"),
         (403, "forbidden", "u1:p1:", "PUT", MINE, "2.5", "{"),
