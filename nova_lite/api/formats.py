@@ -166,8 +166,10 @@ def _to_string(value: Any) -> str | None:
 
 
 def _to_datetime(value: Any) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
     try:
-        return value if value is None else parse_time(value)
+        return parse_time(value)
     except ValueError:
         raise ValueError("it is not a time in ISO 8601") from None
 
