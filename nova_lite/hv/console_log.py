@@ -9,6 +9,7 @@ The file is allocated in full when it is made, so that a store into the mapping 
 from __future__ import annotations
 
 import os
+import stat
 import struct
 import tempfile
 from pathlib import Path
@@ -19,6 +20,8 @@ DEFAULT_CAPACITY = 128 * 1024
 MIN_CAPACITY = 4096
 MAX_CAPACITY = 1 << 30
 _HEADER = struct.Struct("<8sQQQ")
+#: Whatever lies at the path: opening it neither follows a link nor waits for the far end of a pipe.
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PathLike = str | os.PathLike[str]
 
 
@@ -51,16 +54,16 @@ def open_for_writing(path: _PathLike, capacity: int = DEFAULT_CAPACITY) -> int:
     anything else there is replaced by an empty ring.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDWR | _OPEN)
     except FileNotFoundError:
         create(path, capacity)
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        return os.open(path, os.O_RDWR | _OPEN)
     header = _read_header(fd)
     if header is not None and header[0] == capacity:
         return fd
     os.close(fd)
     create(path, capacity, read_tail(path, capacity) if header is not None else b"")
-    return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    return os.open(path, os.O_RDWR | _OPEN)
 
 
 def read_tail(path: _PathLike, max_bytes: int) -> bytes:
@@ -70,7 +73,7 @@ def read_tail(path: _PathLike, max_bytes: int) -> bytes:
     than the file's size is read.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_RDONLY | _OPEN)
     except FileNotFoundError:
         return b""
     try:
@@ -91,13 +94,16 @@ def read_tail(path: _PathLike, max_bytes: int) -> bytes:
 
 def _read_header(fd: int) -> tuple[int, int, int] | None:
     """(capacity, total, begun), or None when the file is no sound ring."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return None
     raw = os.pread(fd, _HEADER.size, 0)
     if len(raw) < _HEADER.size:
         return None
     magic, capacity, total, begun = _HEADER.unpack(raw)
     if magic != MAGIC or not MIN_CAPACITY <= capacity <= MAX_CAPACITY:
         return None
-    if os.fstat(fd).st_size != HEADER_SIZE + capacity or total >= 1 << 63:
+    if status.st_size != HEADER_SIZE + capacity or total >= 1 << 63:
         return None
     return capacity, total, min(max(begun, total), total + capacity)
 

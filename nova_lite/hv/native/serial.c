@@ -74,7 +74,11 @@ static uint8_t receive(struct serial *serial) {
     uint8_t byte = serial->fifo[serial->fifo_start];
     serial->fifo_start = (serial->fifo_start + 1) % SERIAL_FIFO_SIZE;
     serial->fifo_size--;
-    refill(serial);
+    if (serial->fifo_size == 0) {
+        /* What waits behind arrives as if later: the line falls first, or an edge-triggered controller misses it. */
+        update_irq(serial);
+        refill(serial);
+    }
     return byte;
 }
 
