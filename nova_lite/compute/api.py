@@ -20,6 +20,7 @@ this one               everything else on servers, and the operations (instance 
 
 from __future__ import annotations
 
+import builtins
 import logging
 import uuid as uuidlib
 from datetime import datetime
@@ -89,11 +90,11 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
         context: RequestContext,
         *,
         filters: dict[str, Any] | None = None,
-        sort: list[tuple[str, str]] | None = None,
+        sort: builtins.list[tuple[str, str]] | None = None,
         limit: int | None = None,
         marker: str | None = None,
         all_projects: bool = False,
-    ) -> list[objects.Instance]:
+    ) -> builtins.list[objects.Instance]:
         """Servers that match, of the caller's project unless ``all_projects``.
 
         :param filters: see ``nova_lite.db.instance_filters.FILTERS`` for the names. Without ``deleted``: live servers
@@ -368,7 +369,7 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
             return
         try:
             self.agent.call("Agent.wake", {})
-        except (NodeError, NodeUnavailable) as error:
+        except NodeError as error:
             LOG.warning("The agent of %s could not be woken (%s); its work waits.", host, error)
 
     # -- operations --------------------------------------------------------------------------------------------
@@ -382,7 +383,7 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
         marker: str | None = None,
         changes_since: datetime | None = None,
         changes_before: datetime | None = None,
-    ) -> list[objects.Operation]:
+    ) -> builtins.list[objects.Operation]:
         """A server's operations, newest first, without their events. ``marker`` is a request id; Invalid if unknown."""
         with self.database.read() as connection:
             return db_operations.list_for_instance(
@@ -397,6 +398,14 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
             operation = db_operations.get_by_request(connection, instance_uuid, request_id)
         if operation is None:
             raise exceptions.NotFound(f"Action {request_id} not found")
+        return operation
+
+    def find_operation(self, context: RequestContext, operation_uuid: str) -> objects.Operation:
+        """The operation of that uuid, without events; whose server it is about is for the caller to check."""
+        with self.database.read() as connection:
+            operation = db_operations.get_by_uuid(connection, operation_uuid)
+        if operation is None:
+            raise exceptions.NotFound(f"Operation {operation_uuid} could not be found.")
         return operation
 
 

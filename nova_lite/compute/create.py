@@ -251,4 +251,4 @@ def sanitize_hostname(name: str) -> str:
     """A host name (RFC 1123 label) made from a display name, as Nova makes it; "" when nothing of it is left."""
     latin = name.encode("latin-1", "ignore").decode("latin-1")[:63]
     dashed = re.sub(r"[ _.]+", "-", latin)
-    return re.sub(r"[^\w-]+", "", dashed).lower().strip("-")
+    return re.sub(r"[^\w-]+", "", dashed, flags=re.ASCII).lower().strip("-")

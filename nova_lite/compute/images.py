@@ -1,0 +1,187 @@
+"""The local image store: kernels below ``<state>/images/<id>/`` and their rows; and what controllers see of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid as uuidlib
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from nova_lite import conf as conf_module
+from nova_lite import exceptions, objects
+from nova_lite.context import RequestContext
+from nova_lite.db import images as db_images
+from nova_lite.db.engine import Database
+from nova_lite.db.tables import images
+from nova_lite.db.times import now
+
+FORMATS = ("flat16", "elf64")
+
+# Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
+SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
+_NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
+_GUESTS = Path(__file__).parent.parent / "hv" / "guests"
+
+
+class ImageVerbs:
+    """/images (the proxy of microversions up to 2.35, and v3)."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+
+    def list_images(
+        self,
+        context: RequestContext,
+        *,
+        filters: dict[str, Any] | None = None,
+        limit: int | None = None,
+        marker: str | None = None,
+    ) -> list[objects.Image]:
+        """Images that the caller may boot, oldest first.
+
+        :param filters: ``name``, ``status``, ``visibility``, ``min_ram``, ``min_disk`` (exact), ``changes_since`` (a
+            time), ``size_min``, ``size_max`` (bytes), ``properties`` ({name: value}, all must match).
+        """
+        conditions: list[sa.ColumnElement[bool]] = []
+        if not context.is_admin:
+            own = images.c.project_id == context.project_id
+            conditions.append(sa.or_(images.c.visibility == "public", own))
+        properties: dict[str, str] = {}
+        for name, value in (filters or {}).items():
+            if name in ("name", "status", "visibility", "min_ram", "min_disk"):
+                conditions.append(images.c[name] == value)
+            elif name == "changes_since":
+                conditions.append(images.c.updated_at >= value)
+            elif name in ("size_min", "size_max"):
+                conditions.append(images.c.size >= value if name == "size_min" else images.c.size <= value)
+            elif name == "properties":
+                properties = dict(value)
+            else:
+                raise exceptions.Invalid(f"Invalid filter field: {name}.")
+        with self.database.read() as connection:
+            found = db_images.list_(connection, conditions, None if properties else limit, marker)
+        matching = [image for image in found if properties.items() <= image.properties.items()]
+        return matching if limit is None else matching[:limit]
+
+    def get_image(self, context: RequestContext, image_id: str) -> objects.Image:
+        """NotFound for one that does not exist or is another project's private one."""
+        with self.database.read() as connection:
+            image = db_images.get(connection, image_id)
+        if image is None or not (
+            image.visibility == "public" or context.is_admin or image.project_id == context.project_id
+        ):
+            raise exceptions.ImageNotFound(image_id)
+        return image
+
+
+class ImageStore:
+    """The images of this host: a row each, and a folder with the kernel as it was when it was added."""
+
+    def __init__(self, database: Database, paths: conf_module.Paths, host: str) -> None:
+        self._database, self._paths, self._host = database, paths, host
+
+    def kernel(self, image: objects.Image) -> Path:
+        """Where the image's kernel lies."""
+        return self._paths.images / image.id / image.kernel
+
+    def add(
+        self,
+        name: str,
+        kernel: str | os.PathLike[str],
+        kernel_format: str,
+        *,
+        cmdline: str = "",
+        properties: dict[str, str] | None = None,
+        min_ram: int = 0,
+        min_disk: int = 0,
+        visibility: str = "public",
+        project_id: str | None = None,
+        image_id: str | None = None,
+    ) -> objects.Image:
+        """Copy a kernel into the store, on disk before its row is written.
+
+        What is in it is looked at when a server boots it: a bad kernel becomes that server's fault, not this call's.
+        Invalid for an unknown format, a file that cannot be read, or an id that is taken.
+        """
+        source = Path(kernel)
+        if kernel_format not in FORMATS:
+            raise exceptions.Invalid(f"kernel_format '{kernel_format}' is none of {', '.join(FORMATS)}")
+        if visibility not in ("public", "private"):
+            raise exceptions.Invalid(f"visibility '{visibility}' is neither public nor private")
+        image_id = image_id or str(uuidlib.uuid4())
+        with self._database.read() as connection:
+            if db_images.get(connection, image_id) is not None:
+                raise exceptions.Invalid(f"An image {image_id} exists already.")
+        try:
+            size = self._copy(source, image_id)
+        except OSError as error:
+            raise exceptions.Invalid(f"{source}: {error.strerror}") from error
+        at = now()
+        image = objects.Image(
+            id=image_id,
+            name=name,
+            kernel=source.name,
+            kernel_format=kernel_format,
+            size=size,
+            visibility=visibility,
+            project_id=project_id,
+            min_disk=min_disk,
+            min_ram=min_ram,
+            cmdline=cmdline,
+            properties=dict(properties or {}),
+            created_at=at,
+            updated_at=at,
+        )
+        with self._database.write() as connection:
+            db_images.insert(connection, image, self._host)
+        return image
+
+    def _copy(self, source: Path, image_id: str) -> int:
+        """Copy beside, sync, then give it its name: a folder of that name is always complete. The kernel's size."""
+        folder = self._paths.images / image_id
+        beside = folder.with_suffix(".new")
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
+        beside.mkdir(mode=0o700, parents=True)
+        target = beside / source.name
+        with open(source, "rb") as reader, open(target, "wb") as writer:
+            shutil.copyfileobj(reader, writer)
+            writer.flush()
+            os.fsync(writer.fileno())
+            size = writer.tell()
+        os.rename(beside, folder)
+        for path in (folder, folder.parent):
+            _sync_folder(path)
+        return size
+
+    def remove(self, image_id: str) -> None:
+        """Forget an image and its files. Servers that run it go on; they cannot be started again."""
+        with self._database.write() as connection:
+            if not db_images.delete(connection, image_id):
+                raise exceptions.ImageNotFound(image_id)
+        shutil.rmtree(self._paths.images / image_id, ignore_errors=True)
+
+    def list(self) -> list[objects.Image]:
+        with self._database.read() as connection:
+            return db_images.of_host(connection, self._host)
+
+    def seed(self) -> None:
+        """Add the shipped guests, once per database and host."""
+        for name, file, kernel_format in SHIPPED:
+            image_id = str(uuidlib.uuid5(_NAMESPACE, f"{self._host}/{name}"))
+            with self._database.read() as connection:
+                present = db_images.get(connection, image_id) is not None
+            if not present and (_GUESTS / file).exists():
+                self.add(name, _GUESTS / file, kernel_format, image_id=image_id)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""The database as one object: connections to read, transactions to write, the right pragmas, one schema version.
+
+SQLite runs in WAL mode. A durable database (the API's) syncs at every commit, because a 202 says that the work is on
+disk. The agent's need not: what a power cut takes from it is only ever a tail of commits, and the journal makes it do
+that work again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nova_lite import exceptions
+from nova_lite.db import migrate
+
+__all__ = ["Connection", "Database"]
+
+_BUSY_SECONDS = 30
+_WRITES = "nova_lite_writes"
+
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+_inherited: list[Any] = []  # connections of the parent process: never used, never closed here
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """One per process, shared by its threads, safe across fork."""
+
+    def __init__(self, url: str | sa.URL, durable: bool = True) -> None:
+        """:param durable: whether a commit waits until it is on disk (SQLite; PostgreSQL always does)."""
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+        if self.is_sqlite:
+            # isolation_level None: the module begins nothing by itself; the listener below does.
+            options["connect_args"] = {"timeout": _BUSY_SECONDS, "isolation_level": None, "cached_statements": 512}
+        self.engine = sa.create_engine(self.url, pool_size=16, max_overflow=32, **options)
+        if self.is_sqlite:
+            self._prepare_sqlite(durable)
+            self._reads = self.engine
+        else:
+            self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writes = self.engine.execution_options(**{_WRITES: True})
+        self._writer = threading.Lock()
+        _databases.add(self)
+
+    def _prepare_sqlite(self, durable: bool) -> None:
+        synchronous = "FULL" if durable else "NORMAL"
+
+        @sa.event.listens_for(self.engine, "connect")
+        def set_pragmas(connection: Any, record: Any) -> None:
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+
+        @sa.event.listens_for(self.engine, "begin")
+        def begin(connection: Connection) -> None:
+            if connection.get_execution_options().get(_WRITES):
+                # The write lock at once: a read that turns into a write later could not be retried.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading; each statement sees the newest commit. Unavailable when nothing answers."""
+        try:
+            with self._reads.connect() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise exceptions.Unavailable("The database does not answer.") from error
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        SQLite has one writer at a time, so threads of this process queue here instead of polling for its lock.
+        """
+        with self._writer if self.is_sqlite else contextlib.nullcontext():
+            try:
+                with self._writes.begin() as connection:
+                    yield connection
+            except sa.exc.OperationalError as error:
+                raise exceptions.Unavailable("The database does not answer.") from error
+
+    def lock(self, connection: Connection, name: str) -> None:
+        """Hold the lock of that name until the transaction ends. On SQLite the transaction itself is such a lock."""
+        if not self.is_sqlite:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+    def upgrade(self) -> None:
+        """Bring the schema to this version's; several processes may call it at the same time."""
+        with migrate.alone(self.url):
+            if self.is_sqlite:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            with self.write() as connection:
+                self.lock(connection, "migrations")
+                migrate.upgrade(connection)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _after_fork(self) -> None:
+        _inherited.append(self.engine.pool)
+        self.engine.dispose(close=False)
+        self._writer = threading.Lock()
+
+
+def _forget_inherited_connections() -> None:
+    for database in list(_databases):
+        database._after_fork()
+
+
+os.register_at_fork(after_in_child=_forget_inherited_connections)

@@ -1,0 +1,54 @@
+"""Rows of ``images``: what lies in the image store of a host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nova_lite import exceptions, objects
+from nova_lite.db.tables import images
+
+_FIELDS = [column.name for column in images.columns if column.name != "host"]
+_SELECT = sa.select(*(images.c[name] for name in _FIELDS))
+
+
+def _from_row(row: Any) -> objects.Image:
+    return objects.Image(**dict(zip(_FIELDS, row, strict=True)))
+
+
+def get(connection: Connection, image_id: str) -> objects.Image | None:
+    row = connection.execute(_SELECT.where(images.c.id == image_id)).one_or_none()
+    return _from_row(row) if row is not None else None
+
+
+def list_(
+    connection: Connection,
+    conditions: list[sa.ColumnElement[bool]],
+    limit: int | None = None,
+    marker: str | None = None,
+) -> list[objects.Image]:
+    """Oldest first. Invalid for an unknown marker (an id)."""
+    query = _SELECT.where(*conditions)
+    if marker is not None:
+        found = get(connection, marker)
+        if found is None:
+            raise exceptions.Invalid(f"marker [{marker}] not found")
+        at, same = images.c.created_at, images.c.created_at == found.created_at
+        query = query.where(sa.or_(at > found.created_at, sa.and_(same, images.c.id > marker)))
+    rows = connection.execute(query.order_by(images.c.created_at, images.c.id).limit(limit))
+    return [_from_row(row) for row in rows]
+
+
+def of_host(connection: Connection, host: str) -> list[objects.Image]:
+    return list_(connection, [images.c.host == host])
+
+
+def insert(connection: Connection, image: objects.Image, host: str) -> None:
+    connection.execute(sa.insert(images), {name: getattr(image, name) for name in _FIELDS} | {"host": host})
+
+
+def delete(connection: Connection, image_id: str) -> bool:
+    """False when there was none."""
+    return connection.execute(sa.delete(images).where(images.c.id == image_id)).rowcount == 1

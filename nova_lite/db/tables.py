@@ -1,0 +1,226 @@
+"""Every table. Rows that belong to a host name it, so that more hosts can share one database.
+
+A change here needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from nova_lite.db.times import UtcDateTime
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rowids in INTEGER columns only; PostgreSQL gets the wide type, and JSON that it can search.
+Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", Serial, primary_key=True, autoincrement=True)
+
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("user_id", sa.String(255), nullable=False),
+    sa.Column("display_name", sa.String(255), nullable=False),
+    sa.Column("hostname", sa.String(255), nullable=False),
+    sa.Column("flavor", Json, nullable=False),
+    sa.Column("image_ref", sa.String(255), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("vm_state", sa.String(32), nullable=False),
+    sa.Column("task_state", sa.String(64)),
+    sa.Column("power_state", sa.Integer, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("launched_at", UtcDateTime),
+    sa.Column("terminated_at", UtcDateTime),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("display_description", sa.Text),
+    sa.Column("metadata", Json, nullable=False),
+    sa.Column("tags", Json, nullable=False),
+    sa.Column("image_properties", Json, nullable=False),
+    sa.Column("key_name", sa.String(255)),
+    sa.Column("availability_zone", sa.String(255), nullable=False),
+    sa.Column("pinned_availability_zone", sa.String(255)),
+    sa.Column("config_drive", sa.Boolean, nullable=False),
+    sa.Column("user_data", sa.Text),
+    sa.Column("access_ip_v4", sa.String(64)),
+    sa.Column("access_ip_v6", sa.String(64)),
+    sa.Column("disk_config", sa.String(16), nullable=False),
+    sa.Column("locked", sa.Boolean, nullable=False),
+    sa.Column("locked_by", sa.String(16)),
+    sa.Column("locked_reason", sa.Text),
+    sa.Column("reservation_id", sa.String(64), nullable=False),
+    sa.Column("launch_index", sa.Integer, nullable=False),
+    sa.Column("progress", sa.Integer, nullable=False),
+    sa.Column("root_device_name", sa.String(64)),
+    sa.Column("kernel_id", sa.String(64), nullable=False),
+    sa.Column("ramdisk_id", sa.String(64), nullable=False),
+    sa.Column("scheduler_hints", Json, nullable=False),
+    sa.Column("trusted_image_certificates", Json),
+    sa.Column("fault_code", sa.Integer),
+    sa.Column("fault_message", sa.Text),
+    sa.Column("fault_created", UtcDateTime),
+    sa.Column("fault_details", sa.Text),
+    # Repeated from the flavor, for sums (quota, capacity) and filters.
+    sa.Column("flavor_id", sa.String(255), nullable=False),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("memory_mb", sa.Integer, nullable=False),
+    sa.Column("root_gb", sa.Integer, nullable=False),
+    sa.Index(None, "project_id", "deleted", "created_at"),
+    sa.Index(None, "deleted", "created_at"),
+    sa.Index(None, "host", "deleted"),
+    sa.Index(None, "updated_at"),
+)
+
+operations = sa.Table(
+    "operations",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("request_id", sa.String(255), nullable=False),
+    sa.Column("user_id", sa.String(255)),
+    sa.Column("project_id", sa.String(255)),
+    sa.Column("start_time", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("message", sa.Text),
+    sa.Column("args", Json, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index(None, "instance_uuid", "id"),
+    sa.Index(None, "host", "state", "id"),
+)
+
+operation_events = sa.Table(
+    "operation_events",
+    metadata,
+    _id(),
+    sa.Column(
+        "operation_id", Serial, sa.ForeignKey("operations.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("host", sa.String(255)),
+    sa.Column("start_time", UtcDateTime, nullable=False),
+    sa.Column("finish_time", UtcDateTime),
+    sa.Column("result", sa.String(16)),
+    sa.Column("details", sa.Text),
+    sa.Column("traceback", sa.Text),
+)
+
+flavors = sa.Table(
+    "flavors",
+    metadata,
+    _id(),
+    sa.Column("flavorid", sa.String(255), nullable=False, unique=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("memory_mb", sa.Integer, nullable=False),
+    sa.Column("root_gb", sa.Integer, nullable=False),
+    sa.Column("ephemeral_gb", sa.Integer, nullable=False),
+    sa.Column("swap", sa.Integer, nullable=False),
+    sa.Column("rxtx_factor", sa.Float, nullable=False),
+    sa.Column("is_public", sa.Boolean, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+flavor_extra_specs = sa.Table(
+    "flavor_extra_specs",
+    metadata,
+    sa.Column("flavor_id", Serial, sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+
+flavor_projects = sa.Table(
+    "flavor_projects",
+    metadata,
+    sa.Column("flavor_id", Serial, sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("project_id", sa.String(255), primary_key=True),
+)
+
+keypairs = sa.Table(
+    "keypairs",
+    metadata,
+    _id(),
+    sa.Column("user_id", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("public_key", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("user_id", "name"),
+)
+
+services = sa.Table(
+    "services",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("binary", sa.String(64), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("disabled_reason", sa.String(255)),
+    sa.Column("forced_down", sa.Boolean, nullable=False),
+    sa.Column("last_seen_up", UtcDateTime),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime),
+    sa.UniqueConstraint("host", "binary"),
+)
+
+compute_nodes = sa.Table(
+    "compute_nodes",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("host", sa.String(255), nullable=False, unique=True),
+    sa.Column("host_ip", sa.String(64), nullable=False),
+    sa.Column("hypervisor_type", sa.String(64), nullable=False),
+    sa.Column("hypervisor_version", sa.Integer, nullable=False),
+    sa.Column("kvm_kind", sa.String(16), nullable=False),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("memory_mb", sa.Integer, nullable=False),
+    sa.Column("local_gb", sa.Integer, nullable=False),
+    sa.Column("cpu_info", Json, nullable=False),
+    sa.Column("uptime", sa.String(255)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+images = sa.Table(
+    "images",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("kernel", sa.String(255), nullable=False),
+    sa.Column("kernel_format", sa.String(16), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("visibility", sa.String(16), nullable=False),
+    sa.Column("project_id", sa.String(255)),
+    sa.Column("min_disk", sa.Integer, nullable=False),
+    sa.Column("min_ram", sa.Integer, nullable=False),
+    sa.Column("cmdline", sa.Text, nullable=False),
+    sa.Column("properties", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
