@@ -129,12 +129,16 @@ def load(args: Sequence[str] = (), config_files: Sequence[str] | None = None) ->
 
     :param args: oslo.config command line (``--config-file`` …), without the program's name.
     :param config_files: files to read; [] for none; None for /etc/nova-lite/nova-lite.conf where it exists.
+    :raises cfg.Error: a file cannot be read or holds a value that its option does not take.
     """
     conf = new()
     if config_files is None:
         default = "/etc/nova-lite/nova-lite.conf"
         config_files = [default] if os.path.exists(default) else []
     conf(list(args), project="nova-lite", default_config_files=list(config_files))
+    for group, opts in _GROUPS:
+        for opt in opts:  # a value is parsed when it is asked for: ask now, not in the middle of a request
+            getattr(conf if group is None else conf[group], opt.dest)
     return conf
 
 

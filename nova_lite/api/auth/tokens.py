@@ -207,7 +207,10 @@ class TokenFile:
     @contextlib.contextmanager
     def _exclusively(self) -> Iterator[None]:
         """Two changes at once must not lose one. The folder itself is locked: no lock file is left."""
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise TokenFileError(f"There is no folder {self.path.parent}.") from error
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
