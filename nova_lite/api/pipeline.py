@@ -172,7 +172,12 @@ class Pipeline:
 
     def _enforce(self, request: Request, operation: Operation, variant: Variant, obj: Any) -> None:
         if obj is None and variant.target is not None:
-            request.set_target(variant.target(request))
+            try:
+                request.set_target(variant.target(request))
+            except HTTPFault:
+                # A body or query that cannot be read names nobody else's object; what is wrong with it is said only to
+                # a caller who may send one.
+                request.set_target(request.own_target())
         if not request.allowed(operation.policy):
             raise HTTPFault(403, f"Policy doesn't allow {operation.policy} to be performed.")
 
