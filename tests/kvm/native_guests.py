@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import subprocess
@@ -42,6 +43,7 @@ class Watched:
 
     def __init__(self, code: bytes | None = None, *, memory: int = 1 << 20, vcpus: int = 1, **options: Any) -> None:
         self._reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 1 << 20)  # what the pipe cannot hold is lost to the test
         try:
             self.machine = Machine(memory, vcpus, serial_fd_out=writer, **options)
         finally:
