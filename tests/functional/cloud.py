@@ -16,7 +16,7 @@ from nova_lite.compute import api as compute_api
 from nova_lite.compute import flavors
 from nova_lite.compute.images import ImageStore
 from nova_lite.context import RequestContext
-from nova_lite.db import hosts
+from nova_lite.db import hosts, instances
 
 HOST = "host1"
 ADMIN, MEMBER, READER, NOBODY = "admin", "u1:p1", "u2:p1:reader", "u3:p1:"
@@ -31,8 +31,8 @@ NODE = {
     "memory_mb": 8192,
     "local_gb": 100,
     "cpu_info": {"arch": "x86_64", "model": "test", "topology": {"cores": 4}},
-    "uptime": " 09:40:00 up 1 day,  load average: 0.00, 0.00, 0.00",
 }
+UPTIME = " 09:40:00 up 1 day,  load average: 0.00, 0.00, 0.00"
 
 
 class Cloud:
@@ -53,8 +53,8 @@ class Cloud:
         self.compute = compute_api.connect(conf)
         with self.compute.database.write() as connection:
             flavors.seed(connection)
-            hosts.heartbeat(connection, HOST, hosts.COMPUTE)
             hosts.record_node(connection, HOST, dict(NODE))
+            hosts.heartbeat(connection, HOST, hosts.COMPUTE, UPTIME)
         kernel = state / "kernel.bin"
         kernel.write_bytes(b"\xf4" * 64)
         self.images = ImageStore(self.compute.database, nova_lite_conf.paths(conf), HOST)
@@ -84,6 +84,11 @@ class Cloud:
         context = RequestContext(user_id="u1", project_id=project_id, roles=["member", "reader"])
         created = self.compute.create(context, name=name, flavor_ref=flavor_id, image_ref=IMAGE_ID)
         return created[0].uuid
+
+    def set_server(self, server_id: str, **columns: Any) -> None:
+        """Write what an agent would have: ``vm_state``, ``task_state``, ``power_state``, ``launched_at`` …"""
+        with self.compute.database.write() as connection:
+            instances.update(connection, server_id, columns)
 
     def close(self) -> None:
         self.compute.database.close()
