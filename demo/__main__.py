@@ -29,6 +29,7 @@ class Story:
         self._screen = screen
         self.timings: list[tuple[str, float]] = []
         self.server_id = ""
+        self._image = ""
 
     def tell(self) -> None:
         self._discovery()
@@ -55,8 +56,8 @@ class Story:
 
     def _create(self) -> None:
         self._screen.heading("Create a server: from the request to a running KVM guest")
-        image, flavor = self._find_image("counting"), self._smallest_flavor()
-        body = {"server": {"name": "demo", "imageRef": image, "flavorRef": flavor, "networks": "none"}}
+        self._image, flavor = self._find_image("counting"), self._smallest_flavor()
+        body = {"server": {"name": "demo", "imageRef": self._image, "flavorRef": flavor, "networks": "none"}}
         begin = time.perf_counter()
         created = self._expect(202, "POST", "/v2.1/servers", body, version=LATER, caller="member")
         self._time("POST /servers → 202, on disk", begin)
@@ -76,7 +77,7 @@ class Story:
         for call in calls:
             echoed = call.headers.get("openstack-api-version")
             _check(echoed == f"compute {call.version}", f"version {call.version} is echoed (got {echoed})")
-        titles = [f"GET {call.path[:5].rstrip('/s')} at {call.version}  {call.milliseconds:.1f} ms" for call in calls]
+        titles = [f"{call.version} at {call.path.split('/')[1]}   {call.milliseconds:.1f} ms" for call in calls]
         self._screen.side_by_side(titles, [call.received for call in calls])
         self._time("GET /servers/{id}", None, min(call.milliseconds for call in calls))
 
@@ -93,13 +94,13 @@ class Story:
 
     def _refused_by_policy(self) -> None:
         self._screen.heading("A reader may look, not create: refused by policy")
-        body = {"server": {"name": "no", "imageRef": "any", "flavorRef": "1", "networks": "none"}}
+        body = {"server": {"name": "no", "imageRef": self._image, "flavorRef": "1", "networks": "none"}}
         call = self._expect(403, "POST", "/v2.1/servers", body, version=LATER, caller="reader")
         self._screen.call(call)
 
     def _version_hint(self) -> None:
         self._screen.heading("A key of a later version: the error names the version that takes it")
-        body = {"server": {"name": "no", "imageRef": "any", "flavorRef": "1", "tags": ["blue"]}}
+        body = {"server": {"name": "no", "imageRef": self._image, "flavorRef": "1", "tags": ["blue"]}}
         call = self._expect(400, "POST", "/v2.1/servers", body, version="2.1", caller="member")
         _check("2.52" in str(call.received), "the error names microversion 2.52")
         self._screen.call(call)

@@ -17,5 +17,6 @@ def setup(conf: cfg.ConfigOpts) -> None:
         level=logging.DEBUG if conf.debug else logging.INFO,
         force=True,
     )
-    if conf.debug:
-        logging.getLogger("oslo_policy").setLevel(logging.INFO)  # it dumps every caller's credentials
+    # alembic tells at INFO what it always does, oslo.policy at DEBUG every caller's credentials.
+    logging.getLogger("alembic").setLevel(logging.INFO if conf.debug else logging.WARNING)
+    logging.getLogger("oslo_policy").setLevel(logging.INFO)

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from typing import TextIO
 
 import click
 
@@ -62,11 +63,12 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
     is_new = not paths.state.exists()
     paths.make()
     with (
-        only_one(paths),
+        only_one(paths) as holder,
         listen(conf.api.bind_host, conf.api.bind_port) as listener,
         notifications(paths) as notified,
     ):
         base_url = url_of(listener)
+        print(os.getpid(), base_url, sep="\n", file=holder, flush=True)
         prepare(settings, base_url, is_new)
         children = [
             Child(
@@ -127,21 +129,19 @@ def check_kvm() -> None:
 
 
 @contextlib.contextmanager
-def only_one(paths: Paths) -> Iterator[None]:
-    """Hold the state folder: two services on one would drive the same VMs."""
+def only_one(paths: Paths) -> Iterator[TextIO]:
+    """Hold the state folder: two services on one would drive the same VMs. Yields the file that tells who and where."""
     with open(paths.run / "serve.lock", "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
             raise exceptions.Conflict(
-                f"Another `nova-lite serve` (process {lock.read().strip() or 'unknown'}) runs on {paths.state}."
+                f"Another `nova-lite serve` (process {lock.readline().strip() or 'unknown'}) runs on {paths.state}."
                 " Stop it first, or give this one another --state-path."
             ) from error
         lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
+        yield lock
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
+import urllib.request
 from typing import Any
 
 import click
@@ -25,13 +25,14 @@ def status(settings: Settings, as_json: bool) -> None:
 
     Exit code 1 when agent or API do not answer.
     """
+    serving, api = serving_process(settings.paths), settings.conf.api
     facts = {
         "version": __version__,
         "state_path": str(settings.paths.state),
         "kvm": kvm_kind(),
-        "serve": serving_process(settings.paths),
+        "serve": serving["pid"] if serving else None,
         "agent": ping_agent(settings.paths),
-        "api": _ask_api(settings),
+        "api": _ask_api(serving["url"] if serving else f"http://{api.bind_host}:{api.bind_port}"),
         "vms": _count_vms(settings.paths),
     }
     if as_json:
@@ -53,31 +54,27 @@ def ping_agent(paths: Paths) -> dict[str, Any] | None:
         client.close()
 
 
-def serving_process(paths: Paths) -> int | None:
-    """The process id of the `nova-lite serve` that holds this state folder."""
+def serving_process(paths: Paths) -> dict[str, Any] | None:
+    """Process id and URL of the `nova-lite serve` that holds this state folder; None when none does."""
     try:
         with open(paths.run / "serve.lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(lock.read().strip() or 0)
-    except FileNotFoundError:
+                pid, url = lock.read().split()
+                return {"pid": int(pid), "url": url}
+    except (FileNotFoundError, ValueError):
         return None
     return None
 
 
-def _ask_api(settings: Settings) -> dict[str, Any] | None:
-    api = settings.conf.api
-    connection = http.client.HTTPConnection(api.bind_host, api.bind_port, timeout=2.0)
+def _ask_api(url: str) -> dict[str, Any] | None:
     try:
-        connection.request("GET", "/", headers={"Accept": "application/json"})
-        versions = json.load(connection.getresponse())["versions"]
-        newest = [entry["version"] or entry["id"].removeprefix("v") for entry in versions]
-        return {"url": f"http://{api.bind_host}:{api.bind_port}", "versions": newest}
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        with urllib.request.urlopen(url + "/", timeout=2.0) as answer:
+            versions = json.load(answer)["versions"]
+        return {"url": url, "versions": [entry["version"] for entry in versions]}
+    except (OSError, ValueError, KeyError, TypeError):
         return None  # nobody listens there, or somebody else does
-    finally:
-        connection.close()
 
 
 def _count_vms(paths: Paths) -> dict[str, int]:
