@@ -83,7 +83,7 @@ def _object(schema: dict[str, Any], dice: random.Random) -> dict[str, Any]:
     ]
     if isinstance(schema.get("additionalProperties"), dict):  # names that mappings use
         free += [(key, schema["additionalProperties"]) for key in ("name", "id", "server")]
-    low, high = schema.get("minProperties", 0), schema.get("maxProperties", 20)
+    low, high = schema.get("minProperties", 0), schema.get("maxProperties", 999)
     dice.shuffle(free)
     for key, inner in free[: max(low, min(high, dice.randint(0, 3)))]:
         made.setdefault(key, document(inner, dice))
