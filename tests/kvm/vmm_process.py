@@ -53,6 +53,7 @@ class Vmm:
             bufsize=0,
         )
         self.summary = self._read_summary()
+        self.get("vmm.ping")  # answered once it has booted what the options told it to
 
     def _read_summary(self) -> str:
         assert self.process.stdout is not None and self.process.stderr is not None

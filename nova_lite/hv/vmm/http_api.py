@@ -183,6 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What http.server refuses by itself (a broken request line, an unknown method), in our form."""
         self.close_connection = True
+        self.request_version = self.protocol_version  # else http.server thinks of HTTP/0.9, which has no headers
         self._answer_error(VmmError(code, "The request cannot be read", message or HTTPStatus(code).phrase))
 
     def version_string(self) -> str:

@@ -24,8 +24,8 @@ from nova_lite.hv.vmm.errors import VmmError
 _CHUNK = 4096
 #: How long a full receiver of the guest is left alone before it is offered more. It has no event to wait for.
 _RETRY_MS = 20
-#: Seconds a client of the serial socket may take to read before it is cut off.
-_SLOW_CLIENT = 5.0
+#: Bytes kept for a client of the serial socket that does not read; it is cut off when there are more.
+_MAX_UNSENT = 1 << 18
 _ESCAPE = b"\x01"  # Ctrl-A, as in QEMU and screen
 
 
@@ -101,14 +101,16 @@ class SerialRelay:
             poll.register(reader, select.POLLIN)
             fd = end.fileno()
             if fd >= 0:
-                poll.register(fd, 0 if pending else select.POLLIN)
+                poll.register(fd, (0 if pending else select.POLLIN) | (select.POLLOUT if end.unsent else 0))
             ready = dict(poll.poll(_RETRY_MS if pending else None))
             if reader in ready:
                 output = os.read(reader, _CHUNK)
                 if not output:
                     break
                 end.write(output)
-            if fd in ready:
+            if end.unsent and ready.get(fd, 0) & select.POLLOUT:
+                end.write(b"")
+            if ready.get(fd, 0) & ~select.POLLOUT:
                 pending = end.read()
             if end.wants_exit:
                 self._call(self._request_exit)
@@ -132,6 +134,7 @@ class _TerminalEnd:
         self._stdin, self._stdout = sys.stdin.fileno(), sys.stdout.fileno()
         self._escaped = False
         self.wants_exit = False
+        self.unsent = b""
 
     def fileno(self) -> int:
         return self._stdin
@@ -170,25 +173,34 @@ class _SocketEnd:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._client: socket.socket | None = None
+        self.unsent = b""
 
     def fileno(self) -> int:
         return (self._client or self._listener).fileno()
 
     def write(self, output: bytes) -> None:
-        if self._client is not None:
-            try:
-                self._client.sendall(output)
-            except OSError:
+        """Send what the client takes and keep the rest: it may type meanwhile."""
+        if self._client is None:
+            return
+        self.unsent += output
+        try:
+            self.unsent = self.unsent[self._client.send(self.unsent) :]
+        except BlockingIOError:
+            if len(self.unsent) > _MAX_UNSENT:
                 self._drop_client()
+        except OSError:
+            self._drop_client()
 
     def read(self) -> bytes:
         """What the client typed; also where clients come and go."""
         if self._client is None:
             self._client, _ = self._listener.accept()
-            self._client.settimeout(_SLOW_CLIENT)
+            self._client.setblocking(False)
             return b""
         try:
             typed = self._client.recv(_CHUNK)
+        except BlockingIOError:
+            return b""
         except OSError:
             typed = b""
         if not typed:
@@ -196,7 +208,7 @@ class _SocketEnd:
         return typed
 
     def _drop_client(self) -> None:
-        client, self._client = self._client, None
+        client, self._client, self.unsent = self._client, None, b""
         if client is not None:
             client.close()
 
