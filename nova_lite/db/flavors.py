@@ -22,6 +22,7 @@ _BY_FLAVORID = _SELECT.where(flavors.c.flavorid == sa.bindparam("wanted"))
 SORT_KEYS = {name: flavors.c[name] for name in _FIELDS} | {
     "created_at": flavors.c.created_at,
     "updated_at": flavors.c.updated_at,
+    "vcpu_weight": flavors.c.id,  # Nova takes the key; no flavor here has a weight
 }
 
 

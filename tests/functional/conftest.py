@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.functional.cloud import Cloud
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    made = Cloud(tmp_path)
+@pytest.fixture(scope="session")
+def one_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    made = Cloud(tmp_path_factory.mktemp("cloud"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def cloud(one_cloud: Cloud) -> Iterator[Cloud]:
+    """The API with nothing in it but what ships; what a test leaves behind, the next one does not see."""
+    yield one_cloud
+    one_cloud.reset()
