@@ -21,15 +21,11 @@ import os
 from dataclasses import dataclass
 
 from nova_lite.hv import console_log as console_ring
-from nova_lite.hv.native import _kvm
+from nova_lite.hv.native._kvm import ffi, lib
 
-ffi, lib = _kvm.ffi, _kvm.lib
 LOG = logging.getLogger(__name__)
 
 PAGE_SIZE = 4096
-#: RAM below this address is in the first slot; what is left begins at 4 GiB (devices live between the two).
-LOW_MEMORY_END = 3 << 30
-HIGH_MEMORY_START = 4 << 30
 MAX_VCPUS = 254
 #: Where ``set_long_mode`` puts the stack unless told otherwise (grows down; below it lies the zero page).
 DEFAULT_STACK = 0x8FF0

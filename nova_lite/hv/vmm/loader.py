@@ -1,7 +1,7 @@
 """Puts a kernel into a machine's memory and points vCPU 0 at it.
 
-Two formats so far: a static ELF file for x86-64, started in long mode with Linux's boot_params in rsi, as the 64-bit boot
-protocol has it (Linux, Documentation/arch/x86/boot.rst), and a flat 16-bit binary, started in real mode at 0x10000.
+Two formats so far: a static ELF file for x86-64, started in long mode with Linux's boot_params in rsi, as the 64-bit
+boot protocol has it (Linux, Documentation/arch/x86/boot.rst); and a flat 16-bit binary, in real mode at 0x10000.
 Everything else is refused by its name. A flat binary bears no mark: it is a file that may be one (at most 64 KiB, of no
 format known here, not text) or one that is announced as such.
 The file is hostile: every number in it is checked before it is used.
