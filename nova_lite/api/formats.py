@@ -129,11 +129,11 @@ FORMATS: dict[str, tuple[Callable[[str], bool], str]] = {
 
 
 def _to_integer(value: Any) -> int | None:
-    if value.__class__ is int or value is None:
-        return value
+    if value is None:
+        return None
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
         raise ValueError("it is not an integer")
-    integer = int(value)
+    integer = value if value.__class__ is int else int(value)
     if integer not in _INTEGER_RANGE:
         raise ValueError("the number is too large")
     return integer
