@@ -77,7 +77,8 @@ class Story:
         for call in calls:
             echoed = call.headers.get("openstack-api-version")
             _check(echoed == f"compute {call.version}", f"version {call.version} is echoed (got {echoed})")
-        titles = [f"{call.version} at {call.path.split('/')[1]}   {call.milliseconds:.1f} ms" for call in calls]
+        cut = -len(self.server_id)
+        titles = [f"GET {call.path[:cut]}{{id}} {call.version}  {call.milliseconds:.1f} ms" for call in calls]
         self._screen.side_by_side(titles, [call.received for call in calls])
         self._time("GET /servers/{id}", None, min(call.milliseconds for call in calls))
 

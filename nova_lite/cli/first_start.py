@@ -15,8 +15,10 @@ from nova_lite.cli.token import identity
 CLOUD = "nova-lite"
 
 # admin_token is keystoneauth's plugin for a fixed endpoint and token: no Keystone is asked for anything.
+# openstackclient wants an Identity v3 at hand even where it asks it nothing (`openstack server list`): it is told
+# that there is one, and where, so that it does not look for it.
 _CLOUDS = """\
-# For openstacksdk and python-openstackclient: export OS_CLIENT_CONFIG_FILE={path} OS_CLOUD={cloud}
+# For openstacksdk and openstackclient: export OS_CLIENT_CONFIG_FILE={path} OS_CLOUD={cloud}
 # Written once by `nova-lite serve`; change it as you like.
 clouds:
   {cloud}:
@@ -24,7 +26,9 @@ clouds:
     auth:
       endpoint: {endpoint}
       token: {token}
-    compute_default_microversion: "2.96"
+    identity_api_version: "3"
+    identity_endpoint_override: {endpoint}
+    # compute_default_microversion: "2.96"
 """
 
 
