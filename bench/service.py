@@ -77,7 +77,7 @@ def running(options: str = "", workers: int = 2, threads: int = 4) -> Iterator[S
         "[quota]\ninstances = -1\ncores = -1\nram = -1\n"
         "[compute]\nparallel_operations = 4\ncpu_allocation_ratio = 10000\nram_allocation_ratio = 10000\n" + options
     )
-    command = [sys.executable, "-m", "nova_lite.cli.main", "--config-file", str(config), "serve"]
+    command = [str(Path(sys.executable).parent / "nova-lite"), "--config-file", str(config), "serve"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _wait_ready(process, port)

@@ -82,7 +82,8 @@ def build(conf: cfg.ConfigOpts, compute: Any = None) -> falcon.App:
 
 def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, compute: Any) -> falcon.App:
     """The falcon app for a table; tests hand in tables of throw-away controllers."""
-    flow = pipeline.Pipeline(table, engine, auth.strategy(conf), loaders(compute), conf.api)
+    in_turn = compute is not None and compute.database.is_sqlite
+    flow = pipeline.Pipeline(table, engine, auth.strategy(conf), loaders(compute), conf.api, in_turn)
     app = falcon.App(middleware=[flow])
     app.add_error_handler(Exception, pipeline.answer_unexpected)
     app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)

@@ -26,6 +26,8 @@ __all__ = ["Connection", "Database"]
 _BUSY_SECONDS = 30
 _WRITES = "nova_lite_writes"
 
+_NO_ANSWER = (sa.exc.OperationalError, sa.exc.InterfaceError)
+
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
 _inherited: list[Any] = []  # connections of the parent process: never used, never closed here
 
@@ -45,6 +47,8 @@ class Database:
         if self.is_sqlite:
             # isolation_level None: the module begins nothing by itself; the listener below does.
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "isolation_level": None, "cached_statements": 512}
+        else:
+            options["pool_pre_ping"] = True  # a server that was started again
         self.engine = sa.create_engine(self.url, pool_size=16, max_overflow=32, **options)
         if self.is_sqlite:
             self._prepare_sqlite(durable)
@@ -53,6 +57,7 @@ class Database:
             self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writes = self.engine.execution_options(**{_WRITES: True})
         self._writer = threading.Lock()
+        self._local = threading.local()
         _databases.add(self)
 
     def _prepare_sqlite(self, durable: bool) -> None:
@@ -71,12 +76,28 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for reading; each statement sees the newest commit. Unavailable when nothing answers."""
+        """A connection for reading; each statement sees the newest commit. Unavailable when the database is not there.
+
+        Each thread keeps its own: taking one from the pool and giving it back costs as much as the statement.
+        """
         try:
-            with self._reads.connect() as connection:
-                yield connection
+            yield self._reader()
         except sa.exc.OperationalError as error:
+            self._drop_reader()
             raise exceptions.Unavailable("The database does not answer.") from error
+
+    def _reader(self) -> Connection:
+        connection = getattr(self._local, "reader", None)
+        if connection is None or connection.closed or connection.invalidated:
+            connection = self._local.reader = self._reads.connect()
+        return connection
+
+    def _drop_reader(self) -> None:
+        connection = getattr(self._local, "reader", None)
+        if connection is not None:
+            self._local.reader = None
+            connection.invalidate()
+            connection.close()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -88,7 +109,7 @@ class Database:
             try:
                 with self._writes.begin() as connection:
                     yield connection
-            except sa.exc.OperationalError as error:
+            except _NO_ANSWER as error:
                 raise exceptions.Unavailable("The database does not answer.") from error
 
     def lock(self, connection: Connection, name: str) -> None:
@@ -107,12 +128,14 @@ class Database:
                 migrate.upgrade(connection)
 
     def close(self) -> None:
+        self._drop_reader()
         self.engine.dispose()
 
     def _after_fork(self) -> None:
-        _inherited.append(self.engine.pool)
+        _inherited.append((self.engine.pool, self._local))
         self.engine.dispose(close=False)
         self._writer = threading.Lock()
+        self._local = threading.local()
 
 
 def _forget_inherited_connections() -> None:

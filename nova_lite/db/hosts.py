@@ -15,11 +15,13 @@ from nova_lite.db.times import now
 
 COMPUTE = "nova-compute"
 
+# Built once: to build it costs more than to run it.
+_SERVICES = sa.select(*services.columns).order_by(services.c.id)
+
 
 def list_services(connection: Connection, zone: str, down_after: float) -> list[objects.Service]:
     """Every service, up when it was heard of in the last ``down_after`` seconds and not forced down."""
-    query = sa.select(*services.columns).order_by(services.c.id)
-    return [_service(row, zone, down_after) for row in connection.execute(query)]
+    return [_service(row, zone, down_after) for row in connection.execute(_SERVICES)]
 
 
 def _service(row: Any, zone: str, down_after: float) -> objects.Service:
