@@ -43,8 +43,6 @@ static int create_vm(struct nl_machine *machine, struct nl_error *error) {
         return fail(error, errno, "place the identity map");
     if (ioctl(machine->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
         return fail(error, errno, "place the task state segment");
-    if (ioctl(machine->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
-        return fail(error, errno, "create the interrupt controllers");
     for (unsigned i = 0; i < machine->memory.count; i++) {
         const struct memory_region *region = &machine->memory.regions[i];
         struct kvm_userspace_memory_region slot = {.slot = i,
@@ -54,6 +52,9 @@ static int create_vm(struct nl_machine *machine, struct nl_error *error) {
         if (ioctl(machine->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
             return fail(error, errno, "give the VM its memory");
     }
+    /* After the memory: a slot set later waits for the grace period that the controllers' ports begin (10 ms). */
+    if (ioctl(machine->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
+        return fail(error, errno, "create the interrupt controllers");
     return 0;
 }
 
