@@ -119,7 +119,7 @@ class CreateVerbs:
             trusted_image_certificates=trusted_image_certificates,
         )
         with self.database.write() as connection:
-            wanted.flavor = _usable_flavor(connection, context, flavor_ref)
+            wanted.flavor = replace(_usable_flavor(connection, context, flavor_ref), id=0, projects=[])
             image = _usable_image(connection, context, image_ref, wanted.flavor)
             wanted.image_ref, wanted.image_properties = image.id, dict(image.properties)
             if key_name and db_keypairs.get(connection, str(context.user_id), key_name) is None:

@@ -190,10 +190,11 @@ def sort_keys(sort: list[tuple[str, str]]) -> list[tuple[sa.ColumnElement[Any], 
 
 def after(keys: list[tuple[sa.ColumnElement[Any], str]], values: list[Any]) -> Condition:
     """Rows that come after the row with these values."""
+    marks = [sa.literal(value, expression.type) for (expression, _), value in zip(keys, values, strict=True)]
     alternatives = []
     for position, (expression, direction) in enumerate(keys):
-        equal = [keys[i][0] == values[i] for i in range(position)]
-        beyond = expression < values[position] if direction == "desc" else expression > values[position]
+        equal = [keys[i][0] == marks[i] for i in range(position)]
+        beyond = expression < marks[position] if direction == "desc" else expression > marks[position]
         alternatives.append(sa.and_(*equal, beyond))
     return sa.or_(*alternatives)
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
+from nova_lite.db import tables
 from nova_lite.db.tables import operation_events, operations
 from nova_lite.db.times import now
 
@@ -113,24 +114,18 @@ def record_event(
 # -- the agent's side --------------------------------------------------------------------------------------------
 
 def next_of_each(connection: Connection, host: str, without: set[str], limit: int) -> list[objects.Operation]:
-    """The oldest outstanding operation of each server of a host but those in ``without``; oldest first."""
-    first = (
-        sa.select(sa.func.min(operations.c.id))
-        .where(operations.c.host == host, operations.c.state.in_(OUTSTANDING))
-        .group_by(operations.c.instance_uuid)
-    )
+    """The oldest outstanding operation of up to ``limit`` servers of a host, but of none in ``without``; oldest first.
+
+    There may be fewer than there could be, when the oldest operations are of few servers; never none.
+    """
+    query = _SELECT.where(operations.c.host == host, tables.OUTSTANDING).order_by(operations.c.id)
     if without:
-        first = first.where(operations.c.instance_uuid.not_in(sorted(without)))
-    query = _SELECT.where(operations.c.id.in_(first)).order_by(operations.c.id).limit(limit)
-    return [_from_row(row) for row in connection.execute(query)]
-
-
-def servers_with_outstanding(connection: Connection, host: str) -> set[str]:
-    """uuids of the servers of a host for which something was accepted that has not ended."""
-    query = sa.select(operations.c.instance_uuid).where(
-        operations.c.host == host, operations.c.state.in_(OUTSTANDING)
-    )
-    return set(connection.execute(query).scalars())
+        query = query.where(operations.c.instance_uuid.not_in(sorted(without)))
+    first: dict[str, objects.Operation] = {}
+    for row in connection.execute(query.limit(4 * limit)):
+        operation = _from_row(row)
+        first.setdefault(operation.instance_uuid, operation)
+    return list(first.values())[:limit]
 
 
 _CLAIM = (

@@ -23,6 +23,9 @@ metadata = sa.MetaData(
 Serial = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
+# Words for words the condition of an index: a query that is to use it must have just these, not parameters.
+OUTSTANDING = sa.text("state IN ('pending', 'running')")
+
 
 def _id() -> sa.Column[int]:
     return sa.Column("id", Serial, primary_key=True, autoincrement=True)
@@ -104,7 +107,14 @@ operations = sa.Table(
     sa.Column("args", Json, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Index(None, "instance_uuid", "id"),
-    sa.Index(None, "host", "state", "id"),
+    # What is to be done stays quick to find, however long the history grows.
+    sa.Index(
+        "ix_operations_outstanding",
+        "host",
+        "id",
+        sqlite_where=OUTSTANDING,
+        postgresql_where=OUTSTANDING,
+    ),
 )
 
 operation_events = sa.Table(

@@ -206,9 +206,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operations")),
         sa.UniqueConstraint("uuid", name=op.f("uq_operations_uuid")),
     )
-    op.create_index(op.f("ix_operations_host_state_id"), "operations", ["host", "state", "id"], unique=False)
     op.create_index(
         op.f("ix_operations_instance_uuid_id"), "operations", ["instance_uuid", "id"], unique=False
+    )
+    op.create_index(
+        "ix_operations_outstanding",
+        "operations",
+        ["host", "id"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('pending', 'running')"),
+        postgresql_where=sa.text("state IN ('pending', 'running')"),
     )
     op.create_table(
         "operation_events",
