@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from nova_lite import schemas
 from nova_lite.api.formats import FORMATS
 from nova_lite.api.mapping import compile_input, compile_output
 from nova_lite.api.mapping_tree import Group, Items, Leaf, Null, is_entered
-from nova_lite.api.validation import prepare
+from nova_lite.api.validation import ValidationFailed, prepare
 from nova_lite.api.validator import Validator
 from nova_lite.schemas import Entry, History
 from tests.unit.documents import document
@@ -193,3 +194,40 @@ def second_opinion(schema: Any) -> jsonschema.Draft202012Validator:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_every_version_of_an_operation_can_be_prepared_and_compiled(operation):
     prepare(operation.name, operation, names_taken=None).check_all()
+
+
+HOSTILE = [
+    "",
+    "x",
+    "-1",
+    "9" * 5000,
+    "1e999",
+    "\x00",
+    "(",
+    "((((a+)+)+)+)+$",
+    "2016",
+    "None",
+    "💥",
+    "true",
+    "1_0",
+    "NaN",
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_whatever_a_client_sends_is_taken_or_refused_and_never_breaks(operation):
+    prepared = prepare(operation.name, operation, names_taken=None)
+    dice = random.Random(operation.name)
+    for history in filter(None, (operation.input, operation.query)):
+        for entry in history:
+            formats = prepared.at(entry.base_version)
+            for _ in range(30 if entry.schema is not None else 0):
+                body = document(operation.input.at(entry.base_version).schema, dice) if formats.has_input else None
+                for _ in range(dice.randint(0, 3)):
+                    body = damage(body, dice)
+                names = list(entry.schema["properties"]) if history.part == "query" else []
+                chosen = dice.sample([*names, "unknown"], k=min(len(names), 3)) if names else []
+                query = {name: [dice.choice(HOSTILE) for _ in range(dice.randint(1, 3))] for name in chosen}
+                with contextlib.suppress(ValidationFailed):
+                    params = formats.read(query, body)
+                    assert params.keys() <= prepared.names()
