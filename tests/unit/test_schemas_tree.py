@@ -196,7 +196,7 @@ def test_every_version_of_an_operation_can_be_prepared_and_compiled(operation):
     prepare(operation.name, operation, names_taken=None).check_all()
 
 
-HOSTILE = ["", "x", "-1", "9" * 5000, "1e999", "\x00", "(", "((((a+)+)+)+)+$", "2016", "None", "💥", "true", "1_0"]
+HOSTILE = [
     "",
     "x",
     "-1",
