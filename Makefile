@@ -33,7 +33,7 @@ bench: bootstrap ## Repeatable measurements, JSON on standard output
 	@$(PY) -m bench
 
 api-ref: bootstrap ## Generate api-ref/ from the operation table
-	@$(BIN)/nova-lite schema reference api-ref
+	@$(BIN)/nova-lite api-ref build
 
 sample-config: bootstrap ## Generate etc/nova-lite.conf and etc/policy.yaml
 	@mkdir -p etc

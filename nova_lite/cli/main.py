@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "vm": ("nova_lite.cli.vm:vm", "See and stop this host's VMs without the API."),
     "policy": ("nova_lite.cli.policy:policy", "Print, explain and compare policy rules."),
     "schema": ("nova_lite.cli.schema:schema", "Print and compare the formats of every version."),
+    "api-ref": ("nova_lite.cli.api_ref:api_ref", "Write the API reference; print OpenAPI documents."),
     "db": ("nova_lite.cli.db:db", "Maintain the database."),
     "completion": ("nova_lite.cli.completion:completion", "Print the shell completion script."),
 }
