@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from demo.client import Client
@@ -19,11 +20,42 @@ from demo.client import Client
 PORT = 8774
 READY_WITHIN = 90.0  # seconds
 
-_COMMAND = [sys.executable, "-c", "from nova_lite.cli.main import main; main(prog_name='nova-lite')"]
+COMMAND = [sys.executable, "-c", "from nova_lite.cli.main import main; main(prog_name='nova-lite')"]
 
 
 class ServiceFailed(Exception):
     """The service did not start or did not end as it should."""
+
+
+def start_serve(argv: Sequence[str], log: Path, new_session: bool = False) -> tuple[subprocess.Popen[bytes], str]:
+    """Start `nova-lite serve`, its output in ``log``, and wait until it says that it is ready.
+
+    Returns its process and its URL. :raises ServiceFailed: with its output, when it ends or stays silent instead.
+    """
+    ready = log.with_suffix(".ready")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, open(log, "wb") as output:
+        notified.bind(str(ready))
+        process = subprocess.Popen(
+            argv,
+            env={**os.environ, "NOTIFY_SOCKET": str(ready)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=new_session,
+        )
+        pidfd = os.pidfd_open(process.pid)
+        with selectors.DefaultSelector() as selector:
+            selector.register(notified, selectors.EVENT_READ)
+            selector.register(pidfd, selectors.EVENT_READ)
+            selector.select(READY_WITHIN)
+        os.close(pidfd)
+        ready.unlink()
+    text = log.read_text(errors="replace")
+    if match := re.search(r"is ready: (http://\S+)", text):
+        return process, match[1]
+    process.terminate()
+    process.wait()
+    raise ServiceFailed(f"`nova-lite serve` did not become ready:\n{text}")
 
 
 class Service:
@@ -44,34 +76,13 @@ class Service:
     def start(self) -> float:
         """Start and wait until it is ready; returns the seconds that took."""
         begin = time.monotonic()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified, open(self.log, "wb") as log:
-            notified.bind(str(self.state / "ready.sock"))
-            self._process = subprocess.Popen(
-                [*self.command("serve"), "--port", "0" if self.port_taken else str(PORT)],
-                env={**os.environ, "NOTIFY_SOCKET": notified.getsockname()},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # KEEP=1 leaves it running when this terminal is closed
-            )
-            pidfd = os.pidfd_open(self._process.pid)
-            try:
-                with selectors.DefaultSelector() as selector:
-                    selector.register(notified, selectors.EVENT_READ)
-                    selector.register(pidfd, selectors.EVENT_READ)
-                    ready = {key.fd for key, _ in selector.select(READY_WITHIN)}
-            finally:
-                os.close(pidfd)
-        (self.state / "ready.sock").unlink()
-        match = re.search(r"is ready: (http://\S+)", self.log.read_text(errors="replace"))
-        if notified not in ready and match is None:
-            raise ServiceFailed(f"`nova-lite serve` did not become ready:\n{self.log.read_text(errors='replace')}")
-        assert match is not None
-        self.url = match[1]
+        port = "0" if self.port_taken else str(PORT)
+        # A session of its own: KEEP=1 leaves it running when this terminal is closed.
+        self._process, self.url = start_serve([*self.command("serve"), "--port", port], self.log, new_session=True)
         return time.monotonic() - begin
 
     def command(self, *arguments: str) -> list[str]:
-        return [*_COMMAND, "--state-path", str(self.state), *arguments]
+        return [*COMMAND, "--state-path", str(self.state), *arguments]
 
     def run(self, *arguments: str) -> str:
         """A `nova-lite` command on this service's state folder; returns what it prints."""

@@ -1,0 +1,64 @@
+"""A `nova-lite serve` of a test's own: started, asked over HTTP, stopped; with the processes that belong to it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from demo.client import Client
+from demo.service import COMMAND, start_serve
+
+PATIENCE = 60.0  # seconds
+
+
+def nova_lite(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [*COMMAND, "--state-path", str(state), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+class Serving:
+    """A context manager around one service on ``state``; ``url`` and ``client`` once it is entered."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        self.state = state
+        self._arguments = arguments
+        self.log = state.parent / f"serve-{id(self):x}.log"
+        self.url = ""
+
+    def __enter__(self) -> Serving:
+        argv = [*COMMAND, "--state-path", str(self.state), "serve", "--port", "0", *self._arguments]
+        self.process, self.url = start_serve(argv, self.log)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the service and wait for its end; returns its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def client(self) -> Client:
+        """A client with the caller `admin` of clouds.yaml, and a `member` and `reader` of project demo."""
+        clouds = yaml.safe_load((self.state / "clouds.yaml").read_text())
+        tokens = {"admin": clouds["clouds"]["nova-lite"]["auth"]["token"]}
+        for role in ("member", "reader"):
+            done = nova_lite(self.state, "token", "create", "-q", "--project", "demo", "--user", role, "--role", role)
+            tokens[role] = done.stdout.strip()
+        return Client(self.url, tokens)
+
+    def children(self) -> dict[str, int]:
+        """Process ids of the agent and the API's gunicorn, by name."""
+        found = {}
+        for line in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            command = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
+            found["agent" if b"nova_lite.compute.agent" in command else "API"] = int(line)
+        return found
