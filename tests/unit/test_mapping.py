@@ -330,3 +330,19 @@ def test_no_key_can_become_code(key):
     document = {key: "v", "list": [{key: "w"}]}
     mapper = compile_output(schema)
     assert mapper.unflatten(mapper.flatten(document)) == document
+
+
+def test_an_ignored_property_of_an_item_is_not_handed_over():
+    item = obj({"uuid": STRING, "legacy": {"ext:ignored": True}})
+    open_item = {"type": "object", "properties": {"uuid": STRING}}
+    mapper = compile_input(obj({"networks": listing(item), "disks": listing(open_item)}))
+    document = {"networks": [{"uuid": "a", "legacy": 1}], "disks": [{"uuid": "b", "more": 1}]}
+    assert mapper.flatten(document) == {"networks": [{"uuid": "a"}], "disks": [{"uuid": "b"}]}
+
+
+def test_a_guarded_list_is_there_for_those_who_may_see_it_only():
+    schema = obj({"id": STRING, "hosts": listing(obj({"name": STRING})) | {"ext:policy": "show:hosts"}}, ["hosts"])
+    mapper = compile_output(schema)
+    flat = {"id": "1", "hosts": [{"name": "h"}]}
+    assert mapper.unflatten(flat, lambda rule: True) == flat
+    assert mapper.unflatten(flat, lambda rule: False) == {"id": "1"}
