@@ -55,16 +55,18 @@ class FlavorVerbs:
     ) -> list[objects.Flavor]:
         """Flavors with their extra specs. Ties go by age.
 
-        :param is_public: True or False; None for both. An administrator sees every flavor of that kind, disabled ones
-            too; others see public ones and those given to their project, none disabled.
+        :param is_public: True or False; None for both. True counts those given to the caller's project in. An
+            administrator sees disabled ones too; others see True, whatever is asked for, and none disabled.
         :param marker: flavorid of the last one of the previous page; Invalid when there is none.
         """
         conditions: list[sa.ColumnElement[bool]] = []
         if not context.is_admin:
             conditions.append(flavors.c.disabled.is_(False))
             conditions.append(db_flavors.visible_to(context.project_id))
+        elif is_public:
+            conditions.append(db_flavors.visible_to(context.project_id))
         elif is_public is not None:
-            conditions.append(flavors.c.is_public.is_(is_public))
+            conditions.append(flavors.c.is_public.is_(False))
         if min_ram is not None:
             conditions.append(flavors.c.memory_mb >= min_ram)
         if min_disk is not None:
@@ -78,9 +80,7 @@ class FlavorVerbs:
         """NotFound for one that does not exist or that the caller's project may not use."""
         with self.database.read() as connection:
             flavor = db_flavors.get(connection, flavorid)
-        if flavor is None or not (
-            flavor.is_public or context.is_admin or context.project_id in flavor.projects
-        ):
+        if flavor is None or not (flavor.is_public or context.is_admin or context.project_id in flavor.projects):
             raise exceptions.FlavorNotFound(flavorid)
         return flavor
 
@@ -125,9 +125,7 @@ class FlavorVerbs:
             raise exceptions.Conflict(f"Flavor with name {name} or ID {flavorid} already exists.") from error
         return flavor
 
-    def update_flavor(
-        self, context: RequestContext, flavor: objects.Flavor, description: str | None
-    ) -> objects.Flavor:
+    def update_flavor(self, context: RequestContext, flavor: objects.Flavor, description: str | None) -> objects.Flavor:
         """Set the description, the one thing of a flavor that may change."""
         with self.database.write() as connection:
             db_flavors.set_description(connection, flavor, description)
@@ -140,9 +138,7 @@ class FlavorVerbs:
             if not db_flavors.delete(connection, flavor):
                 raise exceptions.FlavorNotFound(flavor.flavorid)
 
-    def set_extra_specs(
-        self, context: RequestContext, flavor: objects.Flavor, specs: dict[str, str]
-    ) -> objects.Flavor:
+    def set_extra_specs(self, context: RequestContext, flavor: objects.Flavor, specs: dict[str, str]) -> objects.Flavor:
         """Add or replace extra specs; the others stay. Returns the flavor as it now is."""
         with self.database.write() as connection:
             current = self._current(connection, flavor)
@@ -155,9 +151,7 @@ class FlavorVerbs:
             if not db_flavors.delete_extra_spec(connection, flavor, key):
                 raise exceptions.NotFound(f"Flavor {flavor.flavorid} has no extra specs with key {key}.")
 
-    def add_flavor_access(
-        self, context: RequestContext, flavor: objects.Flavor, project_id: str
-    ) -> objects.Flavor:
+    def add_flavor_access(self, context: RequestContext, flavor: objects.Flavor, project_id: str) -> objects.Flavor:
         """Let a project use a flavor that is not public. Conflict when it may already. Returns the flavor as it now is.
 
         Nova refuses a public flavor from microversion 2.7 on: that is the caller's to check.
@@ -166,21 +160,16 @@ class FlavorVerbs:
             current = self._current(connection, flavor)
             if project_id in current.projects:
                 raise exceptions.Conflict(
-                    f"Flavor access already exists for flavor {flavor.flavorid} "
-                    f"and project {project_id} combination."
+                    f"Flavor access already exists for flavor {flavor.flavorid} and project {project_id} combination."
                 )
             db_flavors.add_project(connection, current, project_id)
             return self._current(connection, flavor)
 
-    def remove_flavor_access(
-        self, context: RequestContext, flavor: objects.Flavor, project_id: str
-    ) -> objects.Flavor:
+    def remove_flavor_access(self, context: RequestContext, flavor: objects.Flavor, project_id: str) -> objects.Flavor:
         """Undo ``add_flavor_access``. NotFound when there is nothing to undo. Returns the flavor as it now is."""
         with self.database.write() as connection:
             if not db_flavors.remove_project(connection, flavor, project_id):
-                raise exceptions.NotFound(
-                    f"Flavor access not found for {flavor.flavorid} / {project_id} combination."
-                )
+                raise exceptions.NotFound(f"Flavor access not found for {flavor.flavorid} / {project_id} combination.")
             return self._current(connection, flavor)
 
     def _current(self, connection: Connection, flavor: objects.Flavor) -> objects.Flavor:

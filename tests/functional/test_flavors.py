@@ -232,6 +232,13 @@ def test_administrators_choose_public_private_or_both(cloud: Cloud) -> None:
     assert refused.json["badRequest"]["message"] == "Invalid is_public filter [maybe]"
 
 
+def test_public_counts_in_what_the_callers_project_was_given(cloud: Cloud) -> None:
+    create(cloud, id="b1", **{"os-flavor-access:is_public": False})
+    cloud("POST", "/flavors/b1/action", "2.1", ADMIN, json={"addTenantAccess": {"tenant": "admin"}})
+    assert "big" in names(cloud, token=ADMIN)
+    assert "big" in names(cloud, "?is_public=false", token=ADMIN)
+
+
 def test_filters_by_size_and_name(cloud: Cloud) -> None:
     assert names(cloud, "?minRam=4096") == ["m1.medium", "m1.large", "m1.xlarge"]
     assert names(cloud, "?minDisk=80&minRam=1") == ["m1.large", "m1.xlarge"]
@@ -292,6 +299,17 @@ def test_pages_lead_through_the_whole_list(cloud: Cloud, path: str, key: str) ->
         assert "minRam=1" in target.query
         query = f"?{target.query}"
     assert seen == everything
+
+
+def test_a_page_is_never_larger_than_the_service_allows(cloud: Cloud) -> None:
+    cloud.compute.conf.set_override("max_limit", 3, group="api")
+    try:
+        for query in ("", "?limit=100"):
+            page = cloud("GET", f"/flavors{query}").json
+            assert len(page["flavors"]) == 3
+            assert "marker=3" in page["flavors_links"][0]["href"]
+    finally:
+        cloud.compute.conf.clear_override("max_limit", group="api")
 
 
 def test_pages_of_3_0_have_their_link_in_links(cloud: Cloud) -> None:

@@ -25,6 +25,10 @@ _SUMMED = (
 )
 
 
+_LIST = {2: "/os-hypervisors", 3: "/hypervisors"}
+_DETAIL = {2: "/os-hypervisors/detail", 3: "/hypervisors/detail"}
+
+
 class ListParams(TypedDict, total=False):
     limit: int
     marker: str
@@ -46,7 +50,7 @@ class HypervisorsController(wsgi.Controller):
 
     resource = "hypervisors"
 
-    @wsgi.route("GET", "/os-hypervisors", v3="/hypervisors", policy="os_compute_api:os-hypervisors:list")
+    @wsgi.route("GET", _LIST[2], v3=_LIST[3], policy="os_compute_api:os-hypervisors:list")
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404)
@@ -58,11 +62,9 @@ class HypervisorsController(wsgi.Controller):
         the name, not together with paging; 404 when nothing matches) and ``with_servers`` replace the routes of their
         own.
         """
-        return self._list(req, params, "")
+        return self._list(req, params, _LIST)
 
-    @wsgi.route(
-        "GET", "/os-hypervisors/detail", v3="/hypervisors/detail", policy="os_compute_api:os-hypervisors:list-detail"
-    )
+    @wsgi.route("GET", _DETAIL[2], v3=_DETAIL[3], policy="os_compute_api:os-hypervisors:list-detail")
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404)
@@ -73,7 +75,7 @@ class HypervisorsController(wsgi.Controller):
         Filters and pages are those of the plain list. Until 2.87 with capacity and use (memory in MiB, disk in GiB)
         and cpu_info, as text until 2.27; from 2.88 on with the uptime in their place.
         """
-        return self._list(req, params, "/detail")
+        return self._list(req, params, _DETAIL)
 
     @wsgi.route(
         "GET",
@@ -141,7 +143,7 @@ class HypervisorsController(wsgi.Controller):
         views = [_view(hypervisor) for hypervisor in self.compute.list_hypervisors(req.context)]
         return {"count": len(views)} | {name: sum(view[name] for view in views) for name in _SUMMED}
 
-    def _list(self, req: wsgi.Request, params: ListParams, suffix: str) -> dict[str, Any]:
+    def _list(self, req: wsgi.Request, params: ListParams, paths: dict[int, str]) -> dict[str, Any]:
         with_servers = params.get("with_servers", False)
         if "pattern" in params:
             if "limit" in params or "marker" in params:
@@ -158,7 +160,7 @@ class HypervisorsController(wsgi.Controller):
             with_servers=with_servers,
         )
         markers = [hypervisor.uuid if req.version >= (2, 53) else hypervisor.id for hypervisor in found]
-        path = ("/hypervisors" if req.version.major >= 3 else "/os-hypervisors") + suffix
+        path = paths[req.version.major]
         next_links = pages.next_links(req, "hypervisors", path, markers, params, max_limit)
         return {"hypervisors": [_view(hypervisor, with_servers) for hypervisor in found]} | next_links
 

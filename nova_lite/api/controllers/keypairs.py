@@ -7,8 +7,8 @@ from typing import Any, TypedDict
 from nova_lite import objects, schemas
 from nova_lite.api import pages, times, validation, wsgi
 
-_PATH = "/os-keypairs/{keypair_name}"
-_PATH_3 = "/keypairs/{keypair_name}"
+_LIST = {2: "/os-keypairs", 3: "/keypairs"}
+_ITEM = {2: "/os-keypairs/{keypair_name}", 3: "/keypairs/{keypair_name}"}
 
 
 class ListParams(TypedDict, total=False):
@@ -53,7 +53,7 @@ def _body_target(req: wsgi.Request) -> dict[str, Any]:
 class KeypairsController(wsgi.Controller):
     resource = "keypairs"
 
-    @wsgi.route("GET", "/os-keypairs", v3="/keypairs", policy="os_compute_api:os-keypairs:index")
+    @wsgi.route("GET", _LIST[2], v3=_LIST[3], policy="os_compute_api:os-keypairs:index")
     @wsgi.version(base="2.1")
     @wsgi.target(_query_target)
     @wsgi.response(200)
@@ -75,11 +75,11 @@ class KeypairsController(wsgi.Controller):
             marker=params.get("marker"),
         )
         markers = [keypair.name for keypair in keypairs]
-        path = "/keypairs" if req.version.major >= 3 else "/os-keypairs"
+        path = _LIST[req.version.major]
         next_links = pages.next_links(req, "keypairs", path, markers, params, max_limit)
         return {"keypairs": [_view(keypair) for keypair in keypairs]} | next_links
 
-    @wsgi.route("POST", "/os-keypairs", v3="/keypairs", policy="os_compute_api:os-keypairs:create")
+    @wsgi.route("POST", _LIST[2], v3=_LIST[3], policy="os_compute_api:os-keypairs:create")
     @wsgi.version(base="2.1")
     @wsgi.target(_body_target)
     @wsgi.response(200, version="2.1")
@@ -102,7 +102,7 @@ class KeypairsController(wsgi.Controller):
         )
         return _view(keypair)
 
-    @wsgi.route("GET", _PATH, v3=_PATH_3, policy="os_compute_api:os-keypairs:show")
+    @wsgi.route("GET", _ITEM[2], v3=_ITEM[3], policy="os_compute_api:os-keypairs:show")
     @wsgi.version(base="2.1")
     @wsgi.target(_query_target)
     @wsgi.response(200)
@@ -115,7 +115,7 @@ class KeypairsController(wsgi.Controller):
         """
         return _view(self.compute.get_keypair(req.context, _owner_asked_for(req), params["keypair_name"]))
 
-    @wsgi.route("DELETE", _PATH, v3=_PATH_3, policy="os_compute_api:os-keypairs:delete")
+    @wsgi.route("DELETE", _ITEM[2], v3=_ITEM[3], policy="os_compute_api:os-keypairs:delete")
     @wsgi.version(base="2.1")
     @wsgi.target(_query_target)
     @wsgi.response(202, version="2.1")

@@ -37,7 +37,7 @@ _integer = {"type": "integer"}
 _integer_or_null = {"type": ["integer", "null"]}
 _servers = {"type": "array", "items": closed({"name": types.string, "uuid": types.uuid})}
 
-_brief_2_1 = {
+_brief_2_1: dict[str, types.Schema] = {
     "id": _integer,
     "hypervisor_hostname": types.string,
     "state": {"type": "string", "enum": ["up", "down"]},
@@ -45,7 +45,7 @@ _brief_2_1 = {
 }
 _brief_2_53 = _brief_2_1 | {"id": types.uuid, "servers": _servers}
 
-_capacity = {
+_capacity: dict[str, types.Schema] = {
     "vcpus": _integer,
     "vcpus_used": _integer,
     "memory_mb": _integer,
@@ -71,7 +71,7 @@ def _service(identifier: dict, flat_identifier: str) -> dict:
     )
 
 
-_kind = {
+_kind: dict[str, types.Schema] = {
     "hypervisor_type": types.string,
     "hypervisor_version": _integer,
     "host_ip": types.string_or_null,

@@ -17,7 +17,7 @@ _update_2_1 = {
     "disabled_reason": _reason,
 }
 _update_2_11 = _update_2_1 | {"forced_down": types.boolean}
-_update_2_53 = {
+_update_2_53: dict[str, types.Schema] = {
     "status": {"type": "string", "enum": ["enabled", "disabled"]},
     "disabled_reason": _reason,
     "forced_down": types.boolean,

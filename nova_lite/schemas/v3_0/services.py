@@ -8,7 +8,7 @@ from nova_lite.schemas.shapes import closed, listing, wrapped
 index_query_3_0 = types.strict_query({"host": types.any_query, "binary": types.any_query})
 
 _status = {"type": "string", "enum": ["enabled", "disabled"]}
-_update = {
+_update: dict[str, types.Schema] = {
     "status": _status,
     "disabled_reason": {"type": "string", "minLength": 1, "maxLength": 255},
     "forced_down": {"type": "boolean"},
