@@ -78,11 +78,16 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection for reading; each statement sees the newest commit. Unavailable when the database is not there.
 
-        Each thread keeps its own: taking one from the pool and giving it back costs as much as the statement.
+        On SQLite each thread keeps its own: taking one from the pool and giving it back costs as much as the statement.
+        PostgreSQL's are taken from the pool, which looks first whether the server still knows them.
         """
         try:
-            yield self._reader()
-        except sa.exc.OperationalError as error:
+            if self.is_sqlite:
+                yield self._reader()
+            else:
+                with self._reads.connect() as connection:
+                    yield connection
+        except _NO_ANSWER as error:
             self._drop_reader()
             raise exceptions.Unavailable("The database does not answer.") from error
 

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from nova_lite import exceptions
 from nova_lite.db import hosts, migrate, tables
 from nova_lite.db.engine import Database
+from tests.unit.postgresql import Cluster
 
 
 def beat(database: Database, host: str) -> None:
@@ -139,6 +140,21 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/missing/test.db")
     with pytest.raises(exceptions.Unavailable), database.read() as connection:
         connection.execute(sa.text("SELECT 1"))
+
+
+def test_connections_that_the_server_dropped_are_replaced(postgresql_cluster: Cluster) -> None:
+    url = postgresql_cluster.emptied_database()
+    database, other = Database(url), Database(url)
+    beat(database, "h1")
+    assert hosts_of(database) == {"h1"}
+    drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'tests'"
+    with other.read() as connection:
+        connection.execute(sa.text(drop))
+    assert hosts_of(database) == {"h1"}
+    beat(database, "h2")
+    assert hosts_of(database) == {"h1", "h2"}
+    for each in (database, other):
+        each.close()
 
 
 def test_times_without_a_zone_are_refused(database: Database) -> None:
