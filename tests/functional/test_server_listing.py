@@ -216,7 +216,7 @@ def test_pages_lead_from_one_to_the_next(full: Cloud) -> None:
     for path, version in (("/servers", "2.1"), ("/servers/detail", "2.104"), ("/servers", "3.0")):
         seen: list[str] = []
         links_name = "links" if version == "3.0" else "servers_links"
-        query = f"{path}?limit=3&sort_key=display_name&sort_dir=asc"
+        query = f"{path}?limit=3&sort_key={'name' if version == '3.0' else 'display_name'}&sort_dir=asc"
         while query:
             page = full("GET", query, version).json
             seen += [server["name"] for server in page["servers"]]
@@ -249,5 +249,8 @@ def test_3_0_filters_by_plain_names(full: Cloud) -> None:
     assert names(full, f"?changes_since={quote(stamp(2))}", "3.0") == ["omega", "delta", "gamma"]
     assert len(names(full, "?all_projects=1", "3.0", ADMIN)) == 5
     assert names(full, f"?all_projects=1&hypervisor_hostname={HOST}&name=al", "3.0", ADMIN) == ["alpha"]
-    for alien in ("changes-since=x", "all_tenants=1", "tenant_id=p1", "display_name=x"):
+    assert names(full, "?sort_key=name&sort_dir=asc&limit=2", "3.0") == ["alpha", "beta"]
+    (alpha,) = full("GET", "/servers?name=alpha", "3.0").json["servers"]
+    assert names(full, f"?all_projects=1&id={alpha['id']}", "3.0", ADMIN) == ["alpha"]
+    for alien in ("sort_key=display_name", "uuid=x", "changes-since=x", "all_tenants=1", "tenant_id=p1"):
         assert full("GET", f"/servers?{alien}", "3.0").status_code == 400

@@ -14,12 +14,10 @@ _EXACT = pt.any_query | _GUARDED
 _REGEX = pt.regex_query | _GUARDED
 _TIME = pt.last(pt.timestamp | {"ext:type": "datetime"})
 
-# Names of attributes as this API shows them; the values are names of the database, as 2.x has them.
 _SORT_KEYS = [
-    *("access_ip_v4", "access_ip_v6", "availability_zone", "config_drive", "created_at", "host", "hostname"),
-    *("key_name", "launch_index", "launched_at", "locked", "power_state", "progress", "project_id", "task_state"),
-    *("terminated_at", "updated_at", "user_id", "uuid", "vm_state", "display_name", "display_description"),
-    "image_ref",
+    *("access_ip_v4", "access_ip_v6", "availability_zone", "config_drive", "created_at", "description", "disk_config"),
+    *("flavor", "host", "hostname", "image", "key_name", "launch_index", "launched_at", "locked", "name"),
+    *("power_state", "progress", "project_id", "task_state", "terminated_at", "updated_at", "user_id", "vm_state"),
 ]
 
 index_query_3_0 = pt.strict_query(
@@ -59,9 +57,9 @@ index_query_3_0 = pt.strict_query(
         "host": _EXACT,
         "hypervisor_hostname": _REGEX,
         "project_id": _EXACT,
-        "uuid": _EXACT,
+        "id": _EXACT,
     },
-    {"all_projects": "all_tenants", "hypervisor_hostname": "node"},
+    {"all_projects": "all_tenants", "hypervisor_hostname": "node", "id": "uuid"},
 )
 detail_query_3_0 = index_query_3_0
 
