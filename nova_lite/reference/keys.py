@@ -32,6 +32,7 @@ class Key:
     notes: tuple[str, ...] = ()
     policy: str | None = None
     lenient: bool = False  # without the rule the key is ignored, not refused
+    values: tuple[str, ...] = ()  # all that an enumeration allows
 
 
 class Row(NamedTuple):
@@ -65,7 +66,7 @@ def query_keys(schema: Schema | None) -> list[Key]:
             often = "at most once"
         notes = [note for note in (*_notes(value), _ignored(given), often) if note]
         shown = dict(value) | ({"type": "string"} if "type" not in value and not _branches(value) else {})
-        found.append(Key(name, _query_type(shown), False, tuple(notes), *_guard(given)))
+        found.append(Key(name, _query_type(shown), False, tuple(notes), *_guard(given), _values(value)))
     return found
 
 
@@ -107,10 +108,15 @@ def _alteration(old: Key, new: Key) -> str:
     if old.type != new.type:
         words.append(f"{new.type}, no longer {old.type}")
     if old.required != new.required:
-        words.append("now required" if new.required else "no longer required")
+        words.append("now mandatory" if new.required else "now optional")
     if old.policy != new.policy:
         words.append(f"asks {_code(new.policy)}" if new.policy else f"no longer asks {_code(old.policy)}")
-    if old.notes != new.notes:
+    if old.values and new.values and old.values != new.values:
+        more = [_code(value) for value in new.values if value not in old.values]
+        fewer = [_code(value) for value in old.values if value not in new.values]
+        words += [f"takes {', '.join(more)}"] if more else []
+        words += [f"no longer takes {', '.join(fewer)}"] if fewer else []
+    elif old.notes != new.notes:
         added = [note for note in new.notes if note not in old.notes]
         words.append("; ".join(added) if added else "wider")
     return ", ".join(words)
@@ -153,7 +159,7 @@ def _key(path: str, schema: Any, required: bool) -> Iterator[Key]:
         return
     schema = schema if isinstance(schema, Mapping) else {}
     notes = [note for note in (*_notes(schema), _ignored(schema)) if note]
-    yield Key(path, type_in_words(schema), required, tuple(notes), *_guard(schema))
+    yield Key(path, type_in_words(schema), required, tuple(notes), *_guard(schema), _values(schema))
     if not _shared(schema):
         yield from _below(schema, path)
 
@@ -231,6 +237,10 @@ def _notes(schema: Schema) -> Iterator[str]:
     each = _notes(items) if isinstance(items, Mapping) and "properties" not in items else iter(())
     if found := "; ".join(note for note in each if note):
         yield f"each {found}"
+
+
+def _values(schema: Schema) -> tuple[str, ...]:
+    return tuple(str(value) for value in schema.get("enum", ()) if value is not None)
 
 
 def _guard(schema: Schema) -> tuple[str | None, bool]:

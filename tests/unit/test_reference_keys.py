@@ -131,9 +131,10 @@ def test_changes_name_the_outermost_key_only() -> None:
     ("old", "new", "words"),
     [
         (closed({"a": types.string}), closed({"a": {"type": "integer"}}), "integer, no longer string"),
-        (closed({"a": {}}, optional=["a"]), closed({"a": {}}), "now required"),
+        (closed({"a": {}}, optional=["a"]), closed({"a": {}}), "now mandatory"),
         (closed({"a": {}}), closed({"a": {"ext:policy": "x:y"}}), "asks `x:y`"),
-        (closed({"a": {"enum": ["u"]}}), closed({"a": {"enum": ["u", "v"]}}), "one of `u`, `v`"),
+        (closed({"a": {"enum": ["u"]}}), closed({"a": {"enum": ["u", "v"]}}), "takes `v`"),
+        (closed({"a": {"enum": ["u", "w"]}}), closed({"a": {"enum": ["w"]}}), "no longer takes `u`"),
         (closed({"a": {"type": "string", "maxLength": 3}}), closed({"a": {"type": "string"}}), "wider"),
     ],
 )
