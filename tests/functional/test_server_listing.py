@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
+from nova_lite import schemas
+from nova_lite.api.versions import Version
 from nova_lite.context import RequestContext
 from tests.functional.cloud import ADMIN, HOST, IMAGE_ID, MEMBER, Cloud
 
@@ -254,3 +256,20 @@ def test_3_0_filters_by_plain_names(full: Cloud) -> None:
     assert names(full, f"?all_projects=1&id={alpha['id']}", "3.0", ADMIN) == ["alpha"]
     for alien in ("sort_key=display_name", "uuid=x", "changes-since=x", "all_tenants=1", "tenant_id=p1"):
         assert full("GET", f"/servers?{alien}", "3.0").status_code == 400
+
+
+@pytest.mark.parametrize("version", ["2.1", "2.74", "2.104", "3.0"])
+def test_every_sort_key_sorts_and_no_filter_breaks_on_odd_values(full: Cloud, version: str) -> None:
+    query = schemas.servers.index.query
+    assert query is not None
+    entry = query.at(Version.parse(version))
+    assert entry is not None and entry.schema is not None
+    properties = entry.schema["properties"]
+    for key in properties["sort_key"]["items"]["enum"]:
+        for direction in ("asc", "desc"):
+            answer = full("GET", f"/servers?sort_key={key}&sort_dir={direction}&limit=2", version, ADMIN)
+            assert answer.status_code == 200, (key, answer.text)
+    for name in properties:
+        for value in ("", "1", "-1", "x", "[", "%00", "%F0%9F%98%80", "9" * 30, "2026-11-01T12:00:00Z", "a,b"):
+            answer = full("GET", f"/servers/detail?{name}={value}", version, ADMIN)
+            assert answer.status_code in (200, 400), (name, value, answer.text)
