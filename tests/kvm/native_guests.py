@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nova_lite.hv import console_log
 from nova_lite.hv.native.machine import Event, Machine
 
 needs_kvm = pytest.mark.skipif(not os.path.exists("/dev/kvm"), reason="this host has no /dev/kvm")
@@ -96,6 +97,16 @@ class Watched:
     def close(self) -> None:
         self.machine.close()
         os.close(self._reader)
+
+
+def logged_numbers(log: Path) -> list[int]:
+    """The numbers that the counting guest left in its log; the first and last line may be cut and are left out."""
+    lines = console_log.read_tail(log, 1 << 30).split(b"\n")[1:-1]
+    return [int(line.removeprefix(b"out port: 16, data: ")) for line in lines]
+
+
+def consecutive(numbers: list[int]) -> bool:
+    return numbers == [(numbers[0] + index) % 65536 for index in range(len(numbers))]
 
 
 def watched_machines() -> Iterator[Any]:

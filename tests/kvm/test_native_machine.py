@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from nova_lite.hv import console_log, guests
 from nova_lite.hv.native.machine import Machine, MachineError, MachineStateError
 from nova_lite.hv.vmm import loader
 
-from .native_guests import LOAD, PATIENCE, assemble, needs_kvm, watched_machines
+from .native_guests import LOAD, PATIENCE, assemble, consecutive, logged_numbers, needs_kvm, watched_machines
 
 pytestmark = needs_kvm
 
@@ -38,107 +38,6 @@ def test_the_counting_guest_counts(machines):
     assert guest.values()[:2000] == list(range(2000))
     counters = guest.machine.counters()
     assert counters["vcpu0"]["exits"] == counters["vcpu0"]["io"] == counters["port_console"]["lines"] >= 2000
-
-
-# -- kicks ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("code", [SPIN, HALT, None], ids=["spinning", "halted", "in and out"])
-def test_no_kick_of_a_hundred_thousand_is_lost(machines, code):
-    """pause() returns only when the vCPU has acknowledged; a lost wake-up ends it with an error after its timeout."""
-    rounds = 100_000
-    guest = machines(COUNT() if code is None else code)
-    machine = guest.machine
-    machine.start()
-    machine.pause()
-    machine.resume()
-    before = machine.counters()["vcpu0"]
-    for _ in range(rounds):
-        machine.pause()
-        machine.resume()
-    after = machine.counters()["vcpu0"]
-    assert after["parks"] - before["parks"] == rounds
-    assert after["interrupted"] - before["interrupted"] > 0
-
-
-def test_every_vcpu_acknowledges_every_pause(machines):
-    guest = machines(SPIN, vcpus=3)
-    machine = guest.machine
-    machine.start()
-    machine.pause()
-    before = [machine.counters()[f"vcpu{i}"]["parks"] for i in range(3)]
-    for _ in range(500):
-        machine.resume()
-        machine.pause()
-    assert [machine.counters()[f"vcpu{i}"]["parks"] - before[i] for i in range(3)] == [500] * 3
-
-
-def logged(log: Path) -> list[int]:
-    """The numbers that the counting guest left in its log; the first and last line may be cut and are left out."""
-    lines = console_log.read_tail(log, 1 << 30).split(b"\n")[1:-1]
-    return [int(line.removeprefix(b"out port: 16, data: ")) for line in lines]
-
-
-def consecutive(numbers: list[int]) -> bool:
-    return numbers == [(numbers[0] + index) % 65536 for index in range(len(numbers))]
-
-
-def test_a_paused_guest_stands_still_and_goes_on_where_it_was(machines, tmp_path):
-    log = tmp_path / "console.log"
-    guest = machines(COUNT(), console_log=log)
-    guest.machine.start()
-    guest.wait_for_output(b"data: 10\n")
-    guest.machine.pause()
-    assert guest.machine.state == "paused"
-    exits = guest.machine.counters()["vcpu0"]["exits"]
-    # Nothing may come any more, so there is no event to wait for: give it the time of many exits.
-    assert select.select([guest.machine.eventfd], [], [], 0.05) == ([], [], [])
-    assert guest.machine.counters()["vcpu0"]["exits"] == exits
-    guest.machine.pause()  # repeatable
-    guest.wait_for_output(b"data: %d\n" % ((exits - 1) % 65536))
-    guest.machine.resume()
-    guest.machine.resume()
-    guest.wait_for_output(b"data: %d\n" % ((exits + 100) % 65536), len(guest.output))
-    guest.machine.pause()
-    assert consecutive(logged(log))
-
-
-def test_pause_loses_no_pending_input_or_output(machines):
-    """The guest reads back each value from the debug port and powers off at the first that is lost."""
-    guest = machines(
-        assemble(
-            """xor %bx, %bx
-        again:
-            inc %bx
-            mov %bx, %ax; out %ax, $0x80
-            xor %ax, %ax; in $0x80, %ax
-            cmp %ax, %bx; je again
-            out %ax, $0x10; mov %bx, %ax; out %ax, $0x10
-            mov $0x600, %dx; mov $0x34, %al; out %al, %dx"""
-        )
-    )
-    machine = guest.machine
-    machine.start()
-    for _ in range(5000):
-        machine.pause()
-        machine.resume()
-    assert machine.state == "running", guest.values()
-    assert machine.poll_events() == []
-
-
-def test_an_idle_guest_costs_no_processor_time(machines):
-    """Against a spinning guest beside it: no absolute time."""
-    idle, busy = machines(HALT).machine, machines(SPIN).machine
-    idle.start()
-    busy.start()
-    base = idle.counters()["vcpu0"]["cpu_ns"]
-    deadline = time.monotonic() + PATIENCE
-    while busy.counters()["vcpu0"]["cpu_ns"] < 300_000_000:
-        assert time.monotonic() < deadline
-        select.select([busy.eventfd], [], [], 0.05)
-    assert idle.counters()["vcpu0"]["cpu_ns"] - base < 15_000_000
-    assert idle.counters()["vcpu0"]["exits"] == 0
 
 
 # -- crashes --------------------------------------------------------------------------------------------------------
@@ -259,6 +158,27 @@ def test_impossible_vcpu_counts_are_refused(vcpus):
         Machine(1 << 20, vcpus)
 
 
+def test_running_out_of_descriptors_at_any_step_leaks_none(tmp_path):
+    def in_use() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    log = tmp_path / "console.log"
+    console_log.create(log, 4096)
+    before, limits = in_use(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = 0
+    for free in range(20):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before + free - 1, limits[1]))
+        try:
+            with Machine(1 << 20, 4, log, 4096) as machine:
+                assert machine.state == "created"
+        except (MachineError, OSError):
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert in_use() == before
+    assert 5 < refused < 20
+
+
 def test_a_descriptor_that_is_not_kvm_is_refused_and_nothing_leaks():
     null = os.open("/dev/null", os.O_RDWR)
     before = len(os.listdir("/proc/self/fd"))
@@ -346,7 +266,7 @@ def test_a_guest_that_prints_for_ever_costs_bounded_disk(machines, tmp_path):
         == (size.st_size, size.st_blocks)
         == (4096 + console_log.HEADER_SIZE, now.st_blocks)
     )
-    numbers = logged(log)
+    numbers = logged_numbers(log)
     assert numbers[-1] == (guest.machine.counters()["port_console"]["lines"] - 1) % 65536
     assert consecutive(numbers) and len(numbers) > 150
 
@@ -357,7 +277,7 @@ def test_a_reader_beside_the_writer_sees_whole_lines_in_order(machines, tmp_path
     guest.machine.start()
     guest.wait_for_output(b"data: 300\n")
     for _ in range(300):
-        numbers = logged(log)
+        numbers = logged_numbers(log)
         assert consecutive(numbers) and len(numbers) > 100
 
 
