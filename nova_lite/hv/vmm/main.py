@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import sys
@@ -38,14 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = Server(ApiSocket(path), given.exit_on_shutdown)
     except (SocketInUse, OSError) as error:
         return _fail(f"the API socket cannot be made: {error}")
-    print(_summary(path, config), flush=True)
-    if config is not None:
-        try:
+    try:
+        with contextlib.suppress(BrokenPipeError):  # nobody wants to read it: no reason not to run
+            sys.stdout.write(_summary(path, config))
+            sys.stdout.flush()
+        if config is not None:
             server.boot(config)
-        except VmmError as error:
-            server.close()
-            return _fail(str(error))
-    server.run()
+        server.run()
+    except VmmError as error:
+        return _fail(str(error))
+    finally:
+        server.close()
     return 0
 
 
@@ -63,7 +67,7 @@ def _summary(path: Path, config: VmConfig | None) -> str:
             f"  Serial: {config.serial_mode}{far_end}",
             f"  Console log: {config.console_log or 'None'}",
         ]
-    return "\n".join(lines)
+    return "\n".join(lines) + "\n"
 
 
 def _fail(sentence: str) -> int:

@@ -173,6 +173,7 @@ class _SocketEnd:
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
         self._client: socket.socket | None = None
+        self._deaf = False
         self.unsent = b""
 
     def fileno(self) -> int:
@@ -180,7 +181,7 @@ class _SocketEnd:
 
     def write(self, output: bytes) -> None:
         """Send what the client takes and keep the rest: it may type meanwhile."""
-        if self._client is None:
+        if self._client is None or self._deaf:
             return
         self.unsent += output
         try:
@@ -189,13 +190,14 @@ class _SocketEnd:
             if len(self.unsent) > _MAX_UNSENT:
                 self._drop_client()
         except OSError:
-            self._drop_client()
+            self._deaf, self.unsent = True, b""  # what it typed before it left is still to be read
 
     def read(self) -> bytes:
         """What the client typed; also where clients come and go."""
         if self._client is None:
             self._client, _ = self._listener.accept()
             self._client.setblocking(False)
+            self._deaf = False
             return b""
         try:
             typed = self._client.recv(_CHUNK)

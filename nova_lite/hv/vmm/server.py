@@ -50,14 +50,11 @@ class Server:
         self._vm.boot()
 
     def run(self) -> None:
-        """Serve until vmm.shutdown, SIGTERM or SIGINT; the socket and its lock are gone afterwards."""
-        try:
-            self._loop.run()
-        finally:
-            self.close()
+        """Serve until vmm.shutdown, SIGTERM or SIGINT. ``close`` afterwards."""
+        self._loop.run()
 
     def close(self) -> None:
-        """Stop the machine and give back the socket."""
+        """Stop the machine and give back the socket and its lock; not to be used any more."""
         self._vm.delete()
         finish_relays(_LAST_OUTPUT)
         self._connections.finish(_LAST_ANSWERS)

@@ -109,14 +109,15 @@ def _run_vmm(request: dict[str, Any], report: _Report) -> None:
         return
     try:
         server.boot(config.parse(request["config"]))
+        report.send({"ready": True})
+        report.close()
+        server.run()
     except VmmError as error:
         LOG.error("The machine does not start: %s", error)
-        server.close()
+        server.close()  # before the driver hears of it: nothing may be left
         report.send({"error": list(error.chain), "in_use": None})
-        return
-    report.send({"ready": True})
-    report.close()
-    server.run()
+    else:
+        server.close()
 
 
 def _keep_only(report: int, log: Path) -> int:
