@@ -85,6 +85,7 @@ def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, co
     in_turn = compute is not None and compute.database.is_sqlite
     flow = pipeline.Pipeline(table, engine, auth.strategy(conf), loaders(compute), conf.api, in_turn)
     app = falcon.App(middleware=[flow])
+    app.req_options.strip_url_path_trailing_slash = True  # as Nova's routes do; clients rely on it
     app.add_error_handler(Exception, pipeline.answer_unexpected)
     app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
     app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)

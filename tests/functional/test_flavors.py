@@ -73,6 +73,12 @@ def test_links(cloud: Cloud) -> None:
     assert urlsplit(hrefs["self"]).path == "/v2.1/p1/flavors/42"
 
 
+@pytest.mark.parametrize("path", ["/flavors", "/flavors/detail", "/flavors/42", "/flavors/42/os-extra_specs"])
+def test_a_slash_at_the_end_changes_nothing(cloud: Cloud, path: str) -> None:
+    assert cloud("GET", f"{path}/").json == cloud("GET", path).json
+    assert cloud("GET", f"/p1{path}/").status_code == 200
+
+
 def test_numbers_and_booleans_may_be_strings_in_major_2(cloud: Cloud) -> None:
     made = create(
         cloud,
