@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import select
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +42,37 @@ def test_no_kick_of_a_hundred_thousand_is_lost(machines, code):
     after = machine.counters()["vcpu0"]
     assert after["parks"] - before["parks"] == rounds
     assert after["interrupted"] - before["interrupted"] > 0
+
+
+KICKED_BEFORE_ENTRY = """
+import sys
+from nova_lite.hv.native.machine import Machine
+with Machine(1 << 20, 1) as machine:
+    machine.write_memory(0x10000, bytes.fromhex(sys.argv[1]))
+    machine.set_real_mode(0x10000)
+    machine.start()
+    for _ in range(2000):
+        machine.pause()
+        machine.resume()
+    print(machine.counters()["vcpu0"]["parks"])
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="this host has no gcc")
+@pytest.mark.parametrize("code", [SPIN, HALT], ids=["spinning", "halted"])
+def test_a_kick_just_before_the_guest_is_entered_is_not_lost(tmp_path, code):
+    """The gap between the look at the request and KVM_RUN is made so wide that nearly every kick falls into it."""
+    library = tmp_path / "slow_entry.so"
+    source = Path(__file__).with_name("slow_entry.c")
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", KICKED_BEFORE_ENTRY, code.hex()],
+        env={**os.environ, "LD_PRELOAD": str(library)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 2000
 
 
 def test_every_vcpu_acknowledges_every_pause(machines):
