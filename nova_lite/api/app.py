@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-import os
 import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,17 +65,21 @@ def loaders(compute: Any) -> dict[type, pipeline.Loader]:
     }
 
 
-def build(conf: cfg.ConfigOpts, compute: Any = None) -> falcon.App:
+def build(conf: cfg.ConfigOpts, compute: Any = None, warm: bool = False) -> falcon.App:
     """The whole application.
 
     :param conf: from ``nova_lite.conf.load``.
     :param compute: a compute API; None makes the one that ``conf`` describes.
+    :param warm: compile every schema now, not at its first request: for a server that forks its workers.
     :raises DeclarationError: the controllers, schemas and policies of this tree do not fit together.
     """
     if compute is None:
         compute = compute_api.connect(conf)
     engine = policy.PolicyEngine(policy_path(conf))
     table = build_table(compute, engine.registered)
+    if warm:
+        for operation in table:
+            operation.prepared.check_all()
     return assemble(conf, table, engine, compute)
 
 
@@ -136,9 +139,3 @@ def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str]) -> obj
         flow.handle(http, resp, path, fields)
 
     return type("Route", (), {f"on_{method.lower()}": staticmethod(respond) for method in methods})()
-
-
-def wsgi_application() -> falcon.App:
-    """What gunicorn loads: options from the file that NOVA_LITE_CONFIG names, written by ``nova-lite serve``."""
-    config_file = os.environ.get("NOVA_LITE_CONFIG")
-    return build(nova_lite_conf.load([], [config_file] if config_file else None))

@@ -72,16 +72,16 @@ class Discovery:
     def on_get_v3(self, http: falcon.Request, resp: falcon.Response) -> None:
         _json(resp, document(3, self._base(http)))
 
-    def multiple_choices(self, http: falcon.Request, resp: falcon.Response) -> None:
+    def multiple_choices(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
         """Any path outside the versions: 300 with where the same path would be in each, as Nova answers."""
-        base = self._base(http)
+        base = self._base(req)
         choices = []
         for major in sorted(versions.MAJORS):
             choices.append(
                 {
                     "id": _FACTS[major]["id"],
                     "status": _FACTS[major]["status"],
-                    "links": [{"rel": "self", "href": f"{base}/{_PREFIX[major]}{http.path}"}],
+                    "links": [{"rel": "self", "href": f"{base}/{_PREFIX[major]}{req.path}"}],
                     "media-types": document(major, base)["version"]["media-types"],
                 }
             )

@@ -45,7 +45,7 @@ class APIServer(BaseApplication):  # type: ignore[misc]
                 self.cfg.set(name, value)
 
     def load(self) -> object:
-        return app.build(self._options)
+        return app.build(self._options, warm=True)
 
 
 def main() -> None:

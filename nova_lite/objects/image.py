@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass
 class Image:
-    """A local image. ``properties`` holds free-form strings; ``min_disk`` in GiB, ``min_ram`` in MiB, ``size`` in bytes.
+    """A local image; ``min_disk`` is in GiB, ``min_ram`` in MiB, ``size`` in bytes, ``properties`` free-form strings.
 
     ``kernel`` names the file below the image store that the VMM loads (flat binary or 64-bit ELF);
     ``kernel_format`` is ``flat16`` (real mode at 0x10000) or ``elf64``.

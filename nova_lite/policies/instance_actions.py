@@ -6,7 +6,7 @@ from oslo_policy import policy
 
 from nova_lite.policies import base
 
-_SHOW = {"method": "GET", "path": "/servers/{server_id}/os-instance-actions/{request_id}"}
+_SHOW: policy.Operation = {"method": "GET", "path": "/servers/{server_id}/os-instance-actions/{request_id}"}
 
 _RULES = [
     policy.DocumentedRuleDefault(

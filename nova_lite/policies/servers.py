@@ -13,7 +13,7 @@ _CREATE = {"method": "POST", "path": "/servers"}
 _UPDATE = {"method": "PUT", "path": "/servers/{server_id}"}
 
 
-def _rule(name: str, check_str: str, description: str, *operations: dict[str, str]) -> policy.RuleDefault:
+def _rule(name: str, check_str: str, description: str, *operations: policy.Operation) -> policy.RuleDefault:
     return policy.DocumentedRuleDefault(
         name=name,
         check_str=check_str,
