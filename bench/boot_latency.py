@@ -19,12 +19,11 @@ import time
 import uuid
 from pathlib import Path
 
-from nova_lite.hv.kvm import KvmDriver
-from nova_lite.hv.vmm import client
-
 from bench.service import running
 from nova_lite.conf import Paths
 from nova_lite.hv.driver import MachineSpec
+from nova_lite.hv.kvm import KvmDriver
+from nova_lite.hv.vmm import client
 
 TARGET_MS = 60.0
 GUESTS = Path(__file__).parent.parent / "nova_lite" / "hv" / "guests"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from oslo_policy import policy
 
 from nova_lite.policies import base
@@ -13,7 +15,7 @@ _CREATE = {"method": "POST", "path": "/servers"}
 _UPDATE = {"method": "PUT", "path": "/servers/{server_id}"}
 
 
-def _rule(name: str, check_str: str, description: str, *operations: policy.Operation) -> policy.RuleDefault:
+def _rule(name: str, check_str: str, description: str, *operations: Any) -> policy.RuleDefault:
     return policy.DocumentedRuleDefault(
         name=name,
         check_str=check_str,
