@@ -277,6 +277,7 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
         instance: objects.Instance,
         host: str | None = None,
         force: bool | None = None,
+        stay_stopped: bool = False,
     ) -> None:
         """Rebuild a server of a failed host on another host.
 
@@ -284,6 +285,8 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
         without ``host``; NotFound when no compute service runs on ``host``. Images and consoles are local to a host
         here, so no other host can take it: the operation ends failed with "No valid host was found." and the server
         keeps its state.
+
+        :param stay_stopped: leave it stopped there, whatever it was before; else it goes on as it was.
         """
         if force and not host:
             raise exceptions.Invalid("Can't force to a non-provided destination")
@@ -299,7 +302,7 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
             if source is not None and source.state == "up":
                 raise exceptions.Invalid(f"Compute service of {current.host} is still in use.")
             reason = "No valid host was found. There are not enough hosts available."
-            args = {"host": host, "force": force}
+            args = {"host": host, "force": force, "stay_stopped": stay_stopped}
             operation_id = self._journal(
                 connection, context, current, states.EVACUATE, args, state="failed", message=reason
             )

@@ -301,6 +301,27 @@ def test_evacuate_through_its_versions(
 
 
 @pytest.mark.parametrize(
+    ("version", "force", "stay_stopped"),
+    [
+        ("2.28", None, False),
+        ("2.29", False, False),
+        ("2.94", False, False),
+        ("2.95", False, True),
+        ("3.0", False, True),
+    ],
+)
+def test_what_evacuate_means_changed_at_2_29_and_2_95(
+    cloud: Cloud, server: str, version: str, force: bool | None, stay_stopped: bool
+) -> None:
+    """A host is checked from 2.29 on (``force`` None: taken on trust); from 2.95 on the server stays stopped."""
+    fail_host(cloud)
+    assert evacuate(cloud, server, version).status_code < 300
+    with cloud.compute.database.read() as connection:
+        args = operations.list_for_instance(connection, server)[0].args
+    assert args == {"host": None, "force": force, "stay_stopped": stay_stopped}
+
+
+@pytest.mark.parametrize(
     ("version", "params", "code", "says"),
     [
         ("2.1", {}, 400, "onSharedStorage"),
