@@ -121,6 +121,8 @@ class Pipeline:
     def _handle(self, http: falcon.Request, resp: falcon.Response, path: str, fields: dict[str, str]) -> None:
         request: Request = http.context.request
         self._check_project(request, fields)
+        if "\x00" in http.path:
+            raise HTTPFault(404, NOT_FOUND)  # no name has one, and PostgreSQL would not even look
         request.fields = fields
         operation, variant = self._operation(request, path)
         try:

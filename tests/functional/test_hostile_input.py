@@ -78,3 +78,18 @@ def _send(cloud: Cloud, operation: Operation, version: Version, path: str, json:
     answer = cloud(operation.method, path, str(version), ADMIN, **body)
     # 503: there is no agent to ask.
     assert answer.status_code < 500 or answer.status_code == 503, (operation.name, version, path, str(json)[:200])
+
+
+def test_a_nul_is_refused_before_any_database_sees_it(cloud: Cloud) -> None:
+    assert cloud("GET", "/flavors/4%002", "2.1", ADMIN).status_code == 404
+    assert cloud("GET", "/os-keypairs?user_id=u%001", "2.10", ADMIN).status_code == 400
+    path = "/flavors/42/os-extra_specs"
+    for body, status in (
+        (r'{"extra_specs": {"a": "\u0000"}}', 400),
+        (r'{"extra_specs": {"a": "x\\\u0000"}}', 400),
+        (r'{"extra_specs": {"a": "\\u0000"}}', 200),  # a backslash, then plain letters
+    ):
+        answer = cloud("POST", path, "2.1", ADMIN, body=body)
+        assert answer.status_code == status
+        assert status == 200 or "NUL" in answer.json["badRequest"]["message"]
+    assert cloud("GET", path).json == {"extra_specs": {"a": r"\u0000"}}
