@@ -23,9 +23,10 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-@pytest.fixture
-def serving(state: Path) -> Iterator[Serving]:
-    with Serving(state, "--driver", "fake") as running:
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """One service for the tests that leave it running."""
+    with Serving(tmp_path_factory.mktemp("serving") / "s", "--driver", "fake") as running:
         yield running
 
 
