@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#define TURNS 1000000 /* some hundred microseconds; no sleep, which a signal would cut short */
+#define TURNS 300000 /* some hundred microseconds; no sleep, which a signal would cut short */
 
 int ioctl(int fd, unsigned long request, ...) {
     static int (*real)(int, unsigned long, ...);

@@ -41,7 +41,8 @@ def test_no_kick_of_a_hundred_thousand_is_lost(machines, code):
         machine.resume()
     after = machine.counters()["vcpu0"]
     assert after["parks"] - before["parks"] == rounds
-    assert after["interrupted"] - before["interrupted"] > 0
+    if code is not None:  # each pause got the vCPU out of KVM_RUN; a guest with exits may be met outside of it
+        assert after["interrupted"] - before["interrupted"] >= rounds
 
 
 KICKED_BEFORE_ENTRY = """
@@ -51,10 +52,12 @@ with Machine(1 << 20, 1) as machine:
     machine.write_memory(0x10000, bytes.fromhex(sys.argv[1]))
     machine.set_real_mode(0x10000)
     machine.start()
+    machine.pause()  # may come before the thread has looked at all; from here on each meets it on its way in
+    machine.resume()
     for _ in range(2000):
         machine.pause()
         machine.resume()
-    print(machine.counters()["vcpu0"]["parks"])
+    print(machine.counters()["vcpu0"]["interrupted"])
 """
 
 

@@ -145,13 +145,15 @@ static void *vcpu_main(void *opaque) {
     for (;;) {
         int request = atomic_load_explicit(&machine->request, memory_order_acquire);
         if (__builtin_expect(request != REQUEST_RUN, 0)) {
-            if (request != REQUEST_PAUSE || !unfinished) {
+            if (request == REQUEST_PAUSE && unfinished) {
+                set_immediate_exit(vcpu, 1); /* enter once more: finishes the access, runs nothing */
+            } else {
                 unfinished = false;
                 if (!park(vcpu))
                     return NULL;
-                continue;
+                /* On into the guest without another look: whoever asked for something else since has set
+                 * immediate_exit, and so each pause is a kick of its own. */
             }
-            set_immediate_exit(vcpu, 1); /* enter once more: finishes the access, runs nothing */
         }
         if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
             handle_exit(vcpu);
