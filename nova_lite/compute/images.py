@@ -119,6 +119,7 @@ class ImageStore:
         try:
             size = self._copy(source, image_id)
         except OSError as error:
+            shutil.rmtree(self._paths.images / f"{image_id}.new", ignore_errors=True)
             raise exceptions.Invalid(f"{source}: {error.strerror}") from error
         at = now()
         image = objects.Image(
@@ -146,13 +147,13 @@ class ImageStore:
         beside = folder.with_suffix(".new")
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
-        beside.mkdir(mode=0o700, parents=True)
-        target = beside / source.name
-        with open(source, "rb") as reader, open(target, "wb") as writer:
-            shutil.copyfileobj(reader, writer)
-            writer.flush()
-            os.fsync(writer.fileno())
-            size = writer.tell()
+        with open(source, "rb") as reader:
+            beside.mkdir(mode=0o700, parents=True)
+            with open(beside / source.name, "wb") as writer:
+                shutil.copyfileobj(reader, writer)
+                writer.flush()
+                os.fsync(writer.fileno())
+                size = writer.tell()
         os.rename(beside, folder)
         for path in (folder, folder.parent):
             _sync_folder(path)

@@ -52,8 +52,9 @@ class NodeClient:
             raise NodeUnavailable(f"{method}: the agent's answer is no JSON-RPC 2.0 reply to this request")
         if "error" in reply:
             error = reply["error"]
-            name = node_api.error_names().get(error.get("code"), "InternalError")
-            raise NodeError(name, str(error.get("message")))
+            if not isinstance(error, dict) or not isinstance(error.get("code"), int):
+                raise NodeUnavailable(f"{method}: the agent's error is none of JSON-RPC 2.0")
+            raise NodeError(node_api.error_names().get(error["code"], "InternalError"), str(error.get("message")))
         fault = node_api.fault_of(declared.result, reply.get("result"))
         if fault is not None:
             raise NodeUnavailable(f"{method}: the agent's answer does not fit its schema: {fault}")

@@ -1,0 +1,86 @@
+"""The image store: what is added is complete or not there, and survives its source."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from nova_lite import exceptions
+from nova_lite.db.times import now
+from tests.unit.computing import BAD_IMAGE, IMAGE, UNSTARTABLE_IMAGE, Computing
+
+NEW = "44444444-4444-4444-8444-444444444444"
+
+
+def test_an_added_kernel_is_a_copy(computing: Computing, tmp_path: Path) -> None:
+    source = tmp_path / "linux"
+    source.write_bytes(b"\x7fELF")
+    added = computing.store.add("linux", source, "elf64", cmdline="console=ttyS0", properties={"os": "x"}, min_ram=8)
+    source.write_bytes(b"changed")
+    assert computing.store.kernel(added).read_bytes() == b"\x7fELF"
+    assert computing.api.get_image(computing.me, added.id) == added
+    assert (added.size, added.status, added.visibility, added.min_ram) == (4, "active", "public", 8)
+    assert added in computing.store.list()
+    computing.store.remove(added.id)
+    assert not computing.store.kernel(added).parent.exists()
+    for question in (lambda: computing.api.get_image(computing.me, added.id), lambda: computing.store.remove(added.id)):
+        with pytest.raises(exceptions.NotFound, match=f"Image {added.id} could not be found"):
+            question()
+
+
+def test_what_cannot_be_added_leaves_nothing(computing: Computing, tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel"
+    before = sorted(path.name for path in computing.paths.images.iterdir())
+    with pytest.raises(exceptions.Invalid, match="No such file"):
+        computing.store.add("n", kernel, "flat16")
+    with pytest.raises(exceptions.Invalid, match="Is a directory"):
+        computing.store.add("n", tmp_path, "flat16")
+    kernel.write_bytes(b"x")
+    with pytest.raises(exceptions.Invalid, match="kernel_format 'iso' is none of flat16, elf64"):
+        computing.store.add("n", kernel, "iso")
+    with pytest.raises(exceptions.Invalid, match="visibility 'shared'"):
+        computing.store.add("n", kernel, "flat16", visibility="shared")
+    with pytest.raises(exceptions.Invalid, match="exists already"):
+        computing.store.add("n", kernel, "flat16", image_id=IMAGE)
+    assert sorted(path.name for path in computing.paths.images.iterdir()) == before
+    assert len(computing.store.list()) == 3
+
+
+def test_an_add_that_was_cut_off_does_not_stand_in_the_way(computing: Computing, tmp_path: Path) -> None:
+    for half in (computing.paths.images / NEW, computing.paths.images / f"{NEW}.new"):
+        half.mkdir()
+        (half / "half").write_bytes(b"ha")
+    kernel = tmp_path / "kernel"
+    kernel.write_bytes(b"whole")
+    added = computing.store.add("n", kernel, "flat16", image_id=NEW)
+    assert [path.name for path in computing.store.kernel(added).parent.iterdir()] == ["kernel"]
+
+
+def test_lists_filter_and_page_over_what_the_caller_may_boot(computing: Computing) -> None:
+    api, me, kernel = computing.api, computing.me, computing.paths.state / "good.bin"
+    properties = {"a": "1", "b": "2"}
+    computing.store.add("mine", kernel, "flat16", visibility="private", project_id="p1", properties=properties)
+    computing.store.add("theirs", kernel, "flat16", visibility="private", project_id="p2", image_id=NEW)
+    everything = api.list_images(me)
+    assert [image.name for image in everything] == ["good", "bad", "nostart", "mine"]
+    assert [image.name for image in api.list_images(computing.admin)][-2:] == ["mine", "theirs"]
+    assert api.list_images(me, limit=2, marker=everything[0].id) == everything[1:3]
+    for filters, names in [
+        ({"name": "bad"}, ["bad"]),
+        ({"visibility": "private"}, ["mine"]),
+        ({"properties": {"a": "1"}}, ["mine"]),
+        ({"properties": {"a": "2"}}, []),
+        ({"size_min": 4, "size_max": 4}, ["good", "mine"]),
+        ({"changes_since": now() + timedelta(hours=1)}, []),
+        ({"status": "active", "min_ram": 0}, ["good", "bad", "nostart", "mine"]),
+    ]:
+        assert [image.name for image in api.list_images(me, filters=filters)] == names, filters
+    with pytest.raises(exceptions.Invalid, match=r"marker \[nope\] not found"):
+        api.list_images(me, marker="nope")
+    with pytest.raises(exceptions.Invalid, match="Invalid filter field: nope"):
+        api.list_images(me, filters={"nope": 1})
+    with pytest.raises(exceptions.NotFound):
+        api.get_image(me, NEW)
+    assert {BAD_IMAGE, UNSTARTABLE_IMAGE} <= {image.id for image in everything}
