@@ -225,7 +225,9 @@ class Pipeline:
     def _fault(self, error: exceptions.NovaLiteError, operation: Operation, variant: Variant) -> Exception:
         code = errors.code_of(error)
         loading = isinstance(error, exceptions.NotFound) and operation.object_field is not None
-        if code in variant.errors or isinstance(error, exceptions.Forbidden) or loading:
+        # A database or an agent that does not answer may hit any operation; that is no bug of the operation.
+        anywhere = isinstance(error, exceptions.Forbidden | exceptions.Unavailable)
+        if code in variant.errors or anywhere or loading:
             return HTTPFault(code, str(error))
         LOG.error("%s raised an error it does not declare (%d)", operation.name, code, exc_info=error)
         return UnexpectedError()

@@ -53,6 +53,8 @@ class Things(wsgi.Controller):
             raise exceptions.Conflict("the name is taken")
         if params["name"] == "undeclared":
             raise exceptions.Invalid("not declared")
+        if params["name"] == "down":
+            raise exceptions.Unavailable("The database does not answer.")
         if params["name"] == "bug":
             raise ZeroDivisionError("a secret of the host")
         if params["name"] == "forbidden":
@@ -235,6 +237,12 @@ def test_a_refusal_inside_a_controller_is_a_403(client: Client) -> None:
     answer = client("PUT", MINE, "2.5", json={"name": "forbidden"})
     assert answer.status_code == 403
     assert "throwaway:secret" in answer.json["forbidden"]["message"]
+
+
+def test_what_does_not_answer_is_a_503_and_no_bug_of_the_operation(client: Client) -> None:
+    answer = client("PUT", MINE, "2.5", json={"name": "down"})
+    assert answer.status_code == 503
+    assert answer.json["serviceUnavailable"]["message"] == "The database does not answer."
 
 
 @pytest.mark.parametrize("name", ["undeclared", "bug"])
