@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -26,6 +27,7 @@ def _flat(**properties: dict) -> dict:
 
 
 TEXT = {"type": "string"}
+ROOT = Path(__file__).parents[2]
 
 
 class Params(TypedDict, total=False):
@@ -154,6 +156,16 @@ def test_a_resource_name_change_is_another_path(tmp_path: Path) -> None:
     refused = client("POST", "/things/action", "3.0", json={"os-poke": None})
     assert refused.status_code == 400
     assert "There is no such action: os-poke" in refused.json["errors"][0]["detail"]
+
+
+def test_the_page_quotes_code_of_this_tree() -> None:
+    page = (ROOT / "docs" / "adding-a-microversion.md").read_text()
+    code = [path.read_text() for folder in ("api", "schemas") for path in (ROOT / "nova_lite" / folder).rglob("*.py")]
+    quoted = re.findall(r"```diff\n(.*?)```", page, re.S)
+    assert len(quoted) >= 5
+    for diff in quoted:
+        blocks = "\n".join(line[1:] for line in diff.rstrip().split("\n")).split("\n\n")
+        assert all(any(block in text for text in code) for block in blocks), f"not in the tree any more:\n{diff}"
 
 
 # -- what is refused while the application is built ------------------------------------------------------------
