@@ -124,14 +124,16 @@ class Agent:
             try:
                 with self.database.write() as connection:
                     db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime())
-            except exceptions.Unavailable as error:
+            except Exception as error:  # whatever it is, the next beat may work: a host must not fall silent for it
                 LOG.warning("No heartbeat this time: %s", error)
 
     def _on_event(self, event: MachineEvent) -> None:
         """Called by the driver's thread: a VM did something unasked."""
+        if event.kind == "reset":  # it runs as before; a guest may do this all day, the log must not grow with it
+            LOG.debug("The guest of server %s reset itself", event.uuid)
+            return
         LOG.info("VM %s: %s %s", event.uuid, event.kind, event.detail)
-        if event.kind != "reset":  # a guest that reboots itself runs as before
-            self._journal.submit(event.uuid, functools.partial(self._reconciler.settle, event.uuid, event))
+        self._journal.submit(event.uuid, functools.partial(self._reconciler.settle, event.uuid, event))
 
     # -- node API ----------------------------------------------------------------------------------------------
 
@@ -208,7 +210,7 @@ def make_driver(conf: cfg.ConfigOpts) -> Driver:
     if conf.compute.driver == "fake":
         from nova_lite.hv.fake import FakeDriver
 
-        return FakeDriver()
+        return FakeDriver(conf_module.paths(conf).state / "fake")  # in files: its VMs, too, survive the agent
     from nova_lite.hv.kvm import KvmDriver
 
     return KvmDriver(conf_module.paths(conf), conf.compute.console_log_size)

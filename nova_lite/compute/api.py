@@ -13,8 +13,9 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``images.py``          ``list_images get_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
                        availability_zones``
+``operations.py``      ``list_operations get_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
-this one               everything else on servers, and the operations (instance actions)
+this one               everything else on servers
 =====================  ===========================================================================================
 """
 
@@ -23,7 +24,6 @@ from __future__ import annotations
 import builtins
 import logging
 import uuid as uuidlib
-from datetime import datetime
 from typing import Any
 
 from oslo_config import cfg
@@ -37,6 +37,7 @@ from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.images import ImageVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
+from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
@@ -58,7 +59,7 @@ def connect(conf: cfg.ConfigOpts) -> API:
     return API(conf, database, NodeClient(paths.agent_socket))
 
 
-class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVerbs):
+class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, OperationVerbs, QuotaVerbs):
     """One per API worker; used by all its threads."""
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database, agent: NodeClient) -> None:
@@ -374,42 +375,6 @@ class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, QuotaVe
             self.agent.call("Agent.wake", {})
         except NodeError as error:
             LOG.warning("The agent of %s could not be woken (%s); its work waits.", host, error)
-
-    # -- operations --------------------------------------------------------------------------------------------
-
-    def list_operations(
-        self,
-        context: RequestContext,
-        instance_uuid: str,
-        *,
-        limit: int | None = None,
-        marker: str | None = None,
-        changes_since: datetime | None = None,
-        changes_before: datetime | None = None,
-    ) -> builtins.list[objects.Operation]:
-        """A server's operations, newest first, without their events. ``marker`` is a request id; Invalid if unknown."""
-        with self.database.read() as connection:
-            return db_operations.list_for_instance(
-                connection, instance_uuid, limit, marker, changes_since, changes_before
-            )
-
-    def get_operation(
-        self, context: RequestContext, instance_uuid: str, request_id: str
-    ) -> objects.Operation:
-        """One operation of a server with its events. NotFound when there is none of that request id."""
-        with self.database.read() as connection:
-            operation = db_operations.get_by_request(connection, instance_uuid, request_id)
-        if operation is None:
-            raise exceptions.NotFound(f"Action {request_id} not found")
-        return operation
-
-    def find_operation(self, context: RequestContext, operation_uuid: str) -> objects.Operation:
-        """The operation of that uuid, without events; whose server it is about is for the caller to check."""
-        with self.database.read() as connection:
-            operation = db_operations.get_by_uuid(connection, operation_uuid)
-        if operation is None:
-            raise exceptions.NotFound(f"Operation {operation_uuid} could not be found.")
-        return operation
 
 
 def _check_pin(instance: objects.Instance, zone: str) -> None:
