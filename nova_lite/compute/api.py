@@ -13,7 +13,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``images.py``          ``list_images get_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
                        availability_zones``
-``operations.py``      ``list_operations get_operation`` (instance actions)
+``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
 this one               everything else on servers
 =====================  ===========================================================================================

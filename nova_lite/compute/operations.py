@@ -38,3 +38,11 @@ class OperationVerbs:
         if operation is None:
             raise exceptions.NotFound(f"Action {request_id} not found")
         return operation
+
+    def find_operation(self, context: RequestContext, operation_uuid: str) -> objects.Operation:
+        """The operation of that uuid, without events; whose server it is about is for the caller to check."""
+        with self.database.read() as connection:
+            operation = db_operations.get_by_uuid(connection, operation_uuid)
+        if operation is None:
+            raise exceptions.NotFound(f"Operation {operation_uuid} could not be found.")
+        return operation
