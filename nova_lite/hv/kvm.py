@@ -11,16 +11,14 @@ import logging
 import os
 import re
 import shutil
-import signal
 import threading
 from builtins import list as List
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, host, watcher
+from nova_lite.hv import console_log, host, vmm_process, watcher
 from nova_lite.hv.driver import (
     Capabilities,
     Driver,
@@ -32,9 +30,8 @@ from nova_lite.hv.driver import (
     PowerState,
 )
 from nova_lite.hv.vmm import client, loader, process, record, spawner
-from nova_lite.hv.vmm.api_socket import PathLock, lock_holder, remove_stale
 from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
-from nova_lite.hv.vmm.errors import SocketInUse
+from nova_lite.hv.vmm_process import VmmProcess
 
 LOG = logging.getLogger(__name__)
 
@@ -46,20 +43,8 @@ _POWER_STATES = {
     "Crashed": PowerState.CRASHED,
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Seconds a VMM gets to end by itself, and then to die.
-_GRACE = 5.0
-_DEATH = 30.0
-#: Seconds a VMM gets to say who it is when it is adopted.
-_INTRODUCTION = 5.0
-
-
-@dataclass
-class _Vmm:
-    """A VMM process of ours, held by its pidfd."""
-
-    pid: int
-    start_time: int
-    pidfd: int
+#: Seconds a VMM may take to answer.
+ANSWER = 10.0
 
 
 class KvmDriver(Driver):
@@ -71,7 +56,7 @@ class KvmDriver(Driver):
         self._spawner = spawner.Spawner(paths.run / "zygote.log")
         self._watcher: watcher.Watcher | None = None
         self._lock = threading.Lock()
-        self._vmms: dict[str, _Vmm] = {}
+        self._vmms: dict[str, VmmProcess] = {}
         self._verbs: dict[str, threading.RLock] = {}
 
     # -- life of the driver -------------------------------------------------------------------------------------
@@ -84,7 +69,7 @@ class KvmDriver(Driver):
         for uuid in self._folders():
             with self._verb(uuid):
                 self._current(uuid)
-        self._kill_strays()
+        vmm_process.kill_strays(self._paths.instances)
 
     def close(self) -> None:
         if self._watcher is not None:
@@ -92,8 +77,13 @@ class KvmDriver(Driver):
             self._watcher = None
         self._spawner.close()
         for vmm in self._vmms.values():
-            os.close(vmm.pidfd)
+            vmm.close()
         self._vmms.clear()
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """The process that VMMs are forked from; None before ``start``."""
+        return self._spawner.zygote_pid
 
     def capabilities(self) -> Capabilities:
         return host.capabilities(self._paths.state)
@@ -145,7 +135,7 @@ class KvmDriver(Driver):
             self._end(uuid)
             if folder.is_dir():
                 # The lock keeps a VMM away that a dead driver asked for: it would find neither lock nor folder.
-                with self._locked(uuid):
+                with vmm_process.kept_out(self._paths.vmm_socket(uuid)):
                     _remove_folder(folder)
         with self._lock:
             self._verbs.pop(uuid, None)
@@ -197,7 +187,10 @@ class KvmDriver(Driver):
 
     def _start_vmm(self, spec: MachineSpec) -> MachineInfo:
         folder, path = self._folder(spec.uuid), self._paths.vmm_socket(spec.uuid)
-        record.write(folder, record.Record(spec.uuid, self._boot_id))
+        try:
+            record.write(folder, record.Record(spec.uuid, self._boot_id))
+        except OSError as error:
+            raise DriverError(f"The VM's record cannot be written: {error.strerror}.") from error
         try:
             spawned = self._spawner.spawn(path, spec.uuid[:8], self._config(spec))
         except spawner.SpawnFailed as error:
@@ -207,11 +200,12 @@ class KvmDriver(Driver):
                 return running
             self._end(spec.uuid)
             raise DriverError(str(error)) from error
-        record.write(folder, record.Record(spec.uuid, self._boot_id, spawned.pid, spawned.start_time))
-        pidfd = process.open_pidfd(spawned.pid, spawned.start_time)
-        if pidfd is None:
+        completed = record.Record(spec.uuid, self._boot_id, spawned.pid, spawned.start_time)
+        vmm_process.complete_record(folder, completed)
+        vmm = vmm_process.hold(spawned.pid, spawned.start_time)
+        if vmm is None:
             raise DriverError("The VM's process ended as soon as it had started.")
-        self._keep(spec.uuid, _Vmm(spawned.pid, spawned.start_time, pidfd))
+        self._keep(spec.uuid, vmm)
         return MachineInfo(spec.uuid, PowerState.RUNNING, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
 
     def _config(self, spec: MachineSpec) -> dict[str, Any]:
@@ -228,105 +222,48 @@ class KvmDriver(Driver):
             "platform": {"uuid": spec.uuid},
         }
 
-    def _current(self, uuid: str) -> _Vmm | None:
+    def _current(self, uuid: str) -> VmmProcess | None:
         """The VMM that serves this VM now, adopted if we did not know it."""
         vmm = self._vmms.get(uuid)
         if vmm is not None:
-            if not process.has_ended(vmm.pidfd):
+            if not vmm.has_ended():
                 return vmm
-            self._drop(uuid)
+            self._drop(uuid)  # the watcher still has its own hold and reports it gone
         return self._adopt(uuid)
 
-    def _adopt(self, uuid: str) -> _Vmm | None:
-        """Find the VMM by its lock, and make sure that it is what the lock and the record promise."""
-        folder, path = self._folder(uuid), self._paths.vmm_socket(uuid)
-        pid = lock_holder(path)
-        if pid is None:
-            self._kill_recorded(folder)
-            return None
-        started = process.start_time(pid)
-        pidfd = None if started is None else process.open_pidfd(pid, started)
-        if pidfd is None or started is None:
-            return None
-        try:
-            document, listener = client.info(path, _INTRODUCTION)
-            known = document["config"].get("platform", {}).get("uuid") == uuid and listener == pid
-        except VmmRefused:
-            known = False  # it has no VM: nothing that we would leave behind
-        except VmmUnreachable as error:
-            LOG.warning("VM %s: its VMM (process %d) does not answer: %s", uuid, pid, error)
-            known = not process.has_ended(pidfd)
-        if not known:
-            LOG.warning("VM %s: process %d serves its socket but is not its VMM; it is killed", uuid, pid)
-            _kill(pidfd)
-            os.close(pidfd)
-            return None
-        found = record.Record(uuid, self._boot_id, pid, started)
-        if record.read(folder) != found:
-            record.write(folder, found)
-        vmm = _Vmm(pid, started, pidfd)
-        self._keep(uuid, vmm)
+    def _adopt(self, uuid: str) -> VmmProcess | None:
+        vmm = vmm_process.find(uuid, self._folder(uuid), self._paths.vmm_socket(uuid), self._boot_id)
+        if vmm is not None:
+            self._keep(uuid, vmm)
         return vmm
 
-    def _kill_recorded(self, folder: Path) -> None:
-        """A process that the record names but that has lost its lock (someone removed it) cannot be spoken to."""
-        known = record.read(folder)
-        if known is None or known.boot_id != self._boot_id or not known.pid:
-            return
-        pidfd = process.open_pidfd(known.pid, known.start_time)
-        if pidfd is not None:
-            LOG.warning("VM %s: process %d runs without its lock; it is killed", known.uuid, known.pid)
-            _kill(pidfd)
-            os.close(pidfd)
-
-    def _keep(self, uuid: str, vmm: _Vmm) -> None:
+    def _keep(self, uuid: str, vmm: VmmProcess) -> None:
         self._vmms[uuid] = vmm
         if self._watcher is not None:
             self._watcher.add(uuid, self._paths.vmm_socket(uuid), vmm.pidfd)
 
     def _drop(self, uuid: str) -> None:
         vmm = self._vmms.pop(uuid, None)
-        if self._watcher is not None:
-            self._watcher.forget(uuid)
         if vmm is not None:
-            os.close(vmm.pidfd)
+            vmm.close()
 
     def _end(self, uuid: str) -> None:
         """No VMM afterwards, and nothing left of one but its logs."""
         folder = self._folder(uuid)
         vmm = self._current(uuid)
+        if self._watcher is not None:
+            self._watcher.forget(uuid)  # what happens from here on is our doing
         if vmm is not None:
-            if self._watcher is not None:
-                self._watcher.forget(uuid)
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(vmm.pidfd, signal.SIGTERM)
-            if not process.has_ended(vmm.pidfd, _GRACE):
-                LOG.warning("VM %s: its process does not end by itself; it is killed", uuid)
-                _kill(vmm.pidfd)
+            vmm.end()
             self._drop(uuid)
         if folder.is_dir():
-            with self._locked(uuid):
-                remove_stale(self._paths.vmm_socket(uuid))
-                record.remove(folder)
-
-    @contextlib.contextmanager
-    def _locked(self, uuid: str) -> Iterator[None]:
-        """Keep VMMs away from the VM's socket; one that came meanwhile is killed."""
-        while True:
+            socket = self._paths.vmm_socket(uuid)
             try:
-                lock = PathLock(self._paths.vmm_socket(uuid), ofd=True)
-                break
-            except SocketInUse as error:
-                started = process.start_time(error.pid)
-                pidfd = None if started is None else process.open_pidfd(error.pid, started)
-                if pidfd is not None:
-                    LOG.warning("VM %s: a late VMM (process %d) is killed", uuid, error.pid)
-                    _kill(pidfd)
-                    os.close(pidfd)
-        try:
-            yield
-        finally:
-            lock.release()
+                with vmm_process.kept_out(socket):
+                    socket.unlink(missing_ok=True)
+                    record.remove(folder)
+            except OSError as error:
+                raise DriverError(f"The VM's folder cannot be tidied: {error.strerror}.") from error
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -347,7 +284,7 @@ class KvmDriver(Driver):
         if uuid not in self._vmms:
             raise MachineNotFound("The VM does not run.")
         try:
-            return client.request(self._paths.vmm_socket(uuid), method, name)
+            return client.request(self._paths.vmm_socket(uuid), method, name, timeout=ANSWER)
         except VmmRefused as error:
             raise DriverError(f"{error}.") from error
         except VmmUnreachable as error:
@@ -379,27 +316,6 @@ class KvmDriver(Driver):
                 console_log.create(log, self._console_log_size)
         except OSError as error:
             raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
-
-    def _kill_strays(self) -> None:
-        """VMMs of this state folder whose VM has no folder any more, or another VMM."""
-        root = str(self._paths.instances) + "/"
-        ours = {vmm.pid for vmm in self._vmms.values()}
-        for pid, arguments in process.command_lines().items():
-            if arguments[:2] == ["nova-lite-vmm", "--api-socket"] and arguments[2].startswith(root):
-                if pid in ours or pid == lock_holder(Path(arguments[2])):
-                    continue
-                started = process.start_time(pid)
-                pidfd = None if started is None else process.open_pidfd(pid, started)
-                if pidfd is not None:
-                    LOG.warning("Process %d is a VMM that belongs to no VM here; it is killed", pid)
-                    _kill(pidfd)
-                    os.close(pidfd)
-
-
-def _kill(pidfd: int) -> None:
-    process.kill(pidfd)
-    if not process.has_ended(pidfd, _DEATH):
-        raise DriverError("The VM's process cannot be ended.")
 
 
 def _remove_folder(folder: Path) -> None:

@@ -297,9 +297,7 @@ def test_commands_of_several_clients_are_done_one_after_the_other(vmm: Vmm) -> N
     ("content", "said"),
     [(None, "does not exist"), (b"", "empty"), (b"\x7fELF", "truncated"), (b"MZ" + bytes(600), "PE/EFI")],
 )
-def test_unusable_kernel_leaves_the_machine_created(
-    vmm: Vmm, tmp_path: Path, content: bytes | None, said: str
-) -> None:
+def test_unusable_kernel_leaves_the_machine_created(vmm: Vmm, tmp_path: Path, content: bytes | None, said: str) -> None:
     kernel = tmp_path / "kernel"
     if content is not None:
         kernel.write_bytes(content)

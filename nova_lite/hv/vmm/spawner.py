@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import nova_lite
+from nova_lite.hv.vmm import process
 from nova_lite.hv.vmm.zygote_protocol import COMMAND_LINE_ROOM, MAX_REQUEST
 
 LOG = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Spawner:
         found: dict[str, Any] = {}
         while "ready" not in found and "error" not in found:
             if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+                self._abandon(found)
                 raise SpawnFailed("The VM's process did not get ready in time.")
             data = os.read(reader, 1 << 16)
             if not data:
@@ -114,6 +116,19 @@ class Spawner:
         if "error" in found:
             raise SpawnFailed(_sentence(found["error"]), found["in_use"])
         return Spawned(found["pid"], found["start_time"])
+
+    def _abandon(self, found: dict[str, Any]) -> None:
+        """Kill what takes too long: the VMM, or the zygote when not even that has come."""
+        if "pid" in found:
+            pidfd = process.open_pidfd(found["pid"], found["start_time"])
+            if pidfd is not None:
+                process.kill(pidfd)
+                os.close(pidfd)
+            return
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+            self._end()
 
     # -- the zygote, with the lock held -------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+"""Memory of idle VMs beside guest RAM: PSS per VMM process with many of them, next to a bare fork of the zygote.
+
+PSS (proportional set size) shares each common page among its users, so that the sum over processes is what the host
+spends. Guest RAM is left out by its mapping (memfd guest-ram).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import nova_lite.hv.guests
+from nova_lite.conf import Paths
+from nova_lite.hv import host
+from nova_lite.hv.driver import MachineInfo, MachineSpec
+from nova_lite.hv.kvm import KvmDriver
+
+TARGET_MIB = 4.0
+GUEST_RAM = "/memfd:guest-ram"
+FIELDS = ("Rss", "Pss", "Private_Dirty")
+
+
+def memory_kib(pid: int) -> tuple[dict[str, int], int]:
+    """Rss, Pss and Private_Dirty of all mappings but guest RAM, and the Pss of guest RAM; in KiB."""
+    totals, guest, in_guest_ram = dict.fromkeys(FIELDS, 0), 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        name, _, rest = line.partition(":")
+        if "-" in name.split(" ")[0]:
+            in_guest_ram = GUEST_RAM in line
+        elif in_guest_ram:
+            guest += int(rest.split()[0]) if name == "Pss" else 0
+        elif name in totals:
+            totals[name] += int(rest.split()[0])
+    return totals, guest
+
+
+def measure(count: int, memory_mb: int) -> dict[str, object]:
+    interactive = Path(nova_lite.hv.guests.__file__).parent / "interactive.elf"
+    with tempfile.TemporaryDirectory(prefix="nova-lite-bench-") as folder:
+        driver = KvmDriver(Paths(folder))
+        driver.start(lambda event: print(f"unexpected: {event}", file=sys.stderr))
+        infos: list[MachineInfo] = []
+        try:
+            for _ in range(count):
+                spec = MachineSpec(str(uuid.uuid4()), "idle", 1, memory_mb, interactive, "elf64")
+                infos.append(driver.power_on(spec))
+            for info in infos:
+                driver.info(info.uuid)  # each has answered a request and waits at its prompt
+            zygote = driver.zygote_pid
+            assert zygote is not None
+            vmms = [memory_kib(info.pid) for info in infos]
+            bare = memory_kib(zygote)[0]
+        finally:
+            for info in infos:
+                driver.destroy(info.uuid)
+            driver.close()
+    pss = [totals["Pss"] / 1024 for totals, _ in vmms]
+    return {
+        "name": "vmm_memory",
+        "value": round(statistics.mean(pss), 3),
+        "unit": "MiB PSS per VM beside guest RAM",
+        "target": TARGET_MIB,
+        "met": max(pss) <= TARGET_MIB,
+        "count": count,
+        "guest_memory_mb": memory_mb,
+        "max": round(max(pss), 3),
+        "private_dirty_mib": round(statistics.mean(t["Private_Dirty"] for t, _ in vmms) / 1024, 3),
+        "rss_mib": round(statistics.mean(t["Rss"] for t, _ in vmms) / 1024, 3),
+        "guest_ram_pss_mib": round(statistics.mean(guest for _, guest in vmms) / 1024, 3),
+        "baseline": {"what": "the zygote itself", **{k.lower() + "_mib": round(v / 1024, 3) for k, v in bare.items()}},
+        "host": {"kvm": host.kvm_kind(), "cpus": os.cpu_count()},
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100, help="VMs that run at the same time (100)")
+    parser.add_argument("--memory", type=int, default=16, help="guest memory in MiB (16)")
+    given = parser.parse_args()
+    result = measure(given.count, given.memory)
+    print(json.dumps(result))
+    return 0 if result["met"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
