@@ -185,12 +185,16 @@ def test_the_console_and_diagnostics_come_through_the_node_api(hosting: Computin
         hosting.settled(made, "active")
         assert hosting.driver.boots(made.uuid) == number
     api = hosting.api
-    assert api.console_output(hosting.me, made) == "boot 1\nboot 2\nboot 3\n"
-    assert api.console_output(hosting.me, made, 1) == "boot 3\n"
-    assert api.console_output(hosting.me, made, 2) == "boot 2\nboot 3\n"
-    assert api.console_output(hosting.me, made, 99) == "boot 1\nboot 2\nboot 3\n"
+    hosting.driver.write_console(made.uuid, b"login \xff\x0b: ")
+    whole = "fake guest: server\n" * 3 + "login \ufffd\x0b: "
+    assert api.console_output(hosting.me, made) == whole
+    assert api.console_output(hosting.me, made, 1) == "login \ufffd\x0b: "
+    assert api.console_output(hosting.me, made, 2) == "fake guest: server\nlogin \ufffd\x0b: "
+    assert api.console_output(hosting.me, made, 99) == whole
     assert api.console_output(hosting.me, made, 0) == ""
-    assert api.diagnostics(hosting.me, made) == {"power_state": 1, "counters": {"vm": {"boots": 3}}}
+    diagnostics = api.diagnostics(hosting.me, made)
+    assert diagnostics["power_state"] == 1
+    assert diagnostics["counters"].keys() == {"serial", "vcpu0"}
     hosting.stop_agent()
     with pytest.raises(exceptions.Unavailable, match=f"Compute service of {HOST} is unavailable"):
         api.console_output(hosting.me, made)
@@ -277,14 +281,12 @@ def test_what_happened_without_an_agent_is_seen_by_the_next(
 
 
 def silently(hosting: Computing, uuid: str, kind: str) -> None:
-    """What a guest does while nobody listens."""
-    state, pid = {
-        "shutdown": (PowerState.SHUTDOWN, 1),
-        "crashed": (PowerState.CRASHED, 1),
-        "gone": (PowerState.SHUTDOWN, 0),
-        "running": (PowerState.RUNNING, 1),
-    }[kind]
-    hosting.driver._write(uuid, state, pid, 1)
+    """What a guest does while nobody listens; ``running``: a VM that was booted behind our back."""
+    if kind == "running":
+        kernel = hosting.paths.state / "good.bin"
+        hosting.driver.power_on(MachineSpec(uuid, "server", 1, 16, kernel, "flat16"))
+    else:
+        hosting.driver.guest(uuid, kind)
 
 
 def test_a_paused_server_whose_vm_is_gone_is_paused_again(hosting: Computing) -> None:
@@ -379,7 +381,7 @@ def test_the_first_start_fills_an_empty_database(hosting: Computing) -> None:
     assert {"counting", "interactive"} <= names
     (hypervisor,) = hosting.api.list_hypervisors(hosting.admin)
     (service,) = hosting.api.list_services(hosting.admin)
-    assert (hypervisor.hypervisor_type, hypervisor.vcpus, hypervisor.service) == ("disk", 64, service)
+    assert (hypervisor.hypervisor_type, hypervisor.vcpus, hypervisor.service) == ("fake", 8, service)
     assert (service.binary, service.host, service.state) == ("nova-compute", HOST, "up")
     for image in hosting.api.list_images(hosting.me):
         hosting.store.remove(image.id)
