@@ -15,7 +15,7 @@ import sqlalchemy
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
-from nova_lite import objects
+from nova_lite import exceptions, objects
 from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, wsgi
 from nova_lite.api.operations import Table, collect
 from nova_lite.compute import api as compute_api
@@ -117,7 +117,7 @@ def _database_answers(compute: Any) -> bool:
     try:
         with compute.database.read() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
-    except sqlalchemy.exc.SQLAlchemyError as error:
+    except (sqlalchemy.exc.SQLAlchemyError, exceptions.Unavailable) as error:
         LOG.error("Health check: the database does not answer: %s", error)
         return False
     return True

@@ -23,7 +23,7 @@ class Instance:
     """States are Nova's: ``vm_state`` (active, building, stopped, paused, error, deleted ...),
     ``task_state`` (None when idle), ``power_state`` (0 NOSTATE, 1 RUNNING, 3 PAUSED, 4 SHUTDOWN, 6 CRASHED).
 
-    All times are aware datetimes in UTC. ``flavor`` is the flavor as it was at boot. ``host`` is empty for a server that
+    All times are aware datetimes in UTC. ``flavor`` is the flavor as it was at boot. ``host`` is "" for a server that
     no host could take.
     """
 

@@ -32,8 +32,11 @@ class DiskDriver(FakeDriver):
         self.fire(uuid, kind, CRASH if kind == "crashed" else "")
 
     def boots(self, uuid: str) -> int:
-        """How often it was booted: each time it prints a line."""
-        return self.console_output(uuid, 1 << 20).count(b"\n")
+        """How often it was booted."""
+        return self.console_output(uuid, 1 << 20).count(b"boot ")
+
+    def _print_banner(self, spec: MachineSpec) -> None:
+        self.write_console(spec.uuid, f"boot {self.boots(spec.uuid) + 1}\n".encode())
 
     def exists(self, uuid: str) -> bool:
         try:

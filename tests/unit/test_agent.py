@@ -186,10 +186,10 @@ def test_the_console_and_diagnostics_come_through_the_node_api(hosting: Computin
         assert hosting.driver.boots(made.uuid) == number
     api = hosting.api
     hosting.driver.write_console(made.uuid, b"login \xff\x0b: ")
-    whole = "fake guest: server\n" * 3 + "login \ufffd\x0b: "
+    whole = "boot 1\nboot 2\nboot 3\nlogin \ufffd\x0b: "
     assert api.console_output(hosting.me, made) == whole
     assert api.console_output(hosting.me, made, 1) == "login \ufffd\x0b: "
-    assert api.console_output(hosting.me, made, 2) == "fake guest: server\nlogin \ufffd\x0b: "
+    assert api.console_output(hosting.me, made, 2) == "boot 3\nlogin \ufffd\x0b: "
     assert api.console_output(hosting.me, made, 99) == whole
     assert api.console_output(hosting.me, made, 0) == ""
     diagnostics = api.diagnostics(hosting.me, made)
