@@ -43,19 +43,30 @@ def start_serve(argv: Sequence[str], log: Path, new_session: bool = False) -> tu
             stderr=subprocess.STDOUT,
             start_new_session=new_session,
         )
-        pidfd = os.pidfd_open(process.pid)
+        try:
+            _wait_for_either(notified.fileno(), process.pid)
+            text = log.read_text(errors="replace")
+            if match := re.search(r"is ready: (http://\S+)", text):
+                return process, match[1]
+            raise ServiceFailed(f"`nova-lite serve` did not become ready:\n{text}")
+        except BaseException:  # Ctrl-C as well: nobody else knows the process yet
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            ready.unlink()
+
+
+def _wait_for_either(notified: int, pid: int) -> None:
+    """Return when something was said on the socket or the process has ended, or READY_WITHIN has passed."""
+    pidfd = os.pidfd_open(pid)
+    try:
         with selectors.DefaultSelector() as selector:
             selector.register(notified, selectors.EVENT_READ)
             selector.register(pidfd, selectors.EVENT_READ)
             selector.select(READY_WITHIN)
+    finally:
         os.close(pidfd)
-        ready.unlink()
-    text = log.read_text(errors="replace")
-    if match := re.search(r"is ready: (http://\S+)", text):
-        return process, match[1]
-    process.terminate()
-    process.wait()
-    raise ServiceFailed(f"`nova-lite serve` did not become ready:\n{text}")
 
 
 class Service:

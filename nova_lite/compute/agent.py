@@ -33,7 +33,7 @@ from nova_lite.db.engine import Database
 from nova_lite.hv.driver import Driver, DriverError, MachineEvent, MachineNotFound
 from nova_lite.notify import notify
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("nova_lite.compute.agent")  # also when it runs as __main__
 
 _HEARTBEAT_SECONDS = 10.0
 _FINISH_SECONDS = 5.0  # what running work gets when the agent is told to stop
