@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -23,6 +24,20 @@ from nova_lite.hv.kvm import KvmDriver
 
 TARGET_MIB = 4.0
 GUEST_RAM = "/memfd:guest-ram"
+BARE_FORKS = """
+import gc, os, sys
+import nova_lite.hv.vmm.zygote
+gc.collect()
+gc.freeze()
+pids = []
+for _ in range(int(sys.argv[1])):
+    pids.append(os.fork())
+    if pids[-1] == 0:
+        os.read(0, 1)
+        os._exit(0)
+print(*pids, flush=True)
+os.read(0, 1)
+"""
 FIELDS = ("Rss", "Pss", "Private_Dirty")
 
 
@@ -40,6 +55,18 @@ def memory_kib(pid: int) -> tuple[dict[str, int], int]:
     return totals, guest
 
 
+def bare_forks(count: int) -> list[dict[str, int]]:
+    """As many processes forked from a process that is as warm as the zygote, doing nothing."""
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", BARE_FORKS, str(count)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        found = [memory_kib(pid)[0] for pid in pids]
+        parent.stdin.close()  # they end
+    return found
+
+
 def measure(count: int, memory_mb: int) -> dict[str, object]:
     interactive = Path(nova_lite.hv.guests.__file__).parent / "interactive.elf"
     with tempfile.TemporaryDirectory(prefix="nova-lite-bench-") as folder:
@@ -52,14 +79,12 @@ def measure(count: int, memory_mb: int) -> dict[str, object]:
                 infos.append(driver.power_on(spec))
             for info in infos:
                 driver.info(info.uuid)  # each has answered a request and waits at its prompt
-            zygote = driver.zygote_pid
-            assert zygote is not None
             vmms = [memory_kib(info.pid) for info in infos]
-            bare = memory_kib(zygote)[0]
         finally:
             for info in infos:
                 driver.destroy(info.uuid)
             driver.close()
+    bare = statistics.mean(totals["Pss"] for totals in bare_forks(count)) / 1024
     pss = [totals["Pss"] / 1024 for totals, _ in vmms]
     return {
         "name": "vmm_memory",
@@ -73,7 +98,8 @@ def measure(count: int, memory_mb: int) -> dict[str, object]:
         "private_dirty_mib": round(statistics.mean(t["Private_Dirty"] for t, _ in vmms) / 1024, 3),
         "rss_mib": round(statistics.mean(t["Rss"] for t, _ in vmms) / 1024, 3),
         "guest_ram_pss_mib": round(statistics.mean(guest for _, guest in vmms) / 1024, 3),
-        "baseline": {"what": "the zygote itself", **{k.lower() + "_mib": round(v / 1024, 3) for k, v in bare.items()}},
+        "baseline": {"what": "a bare fork of the warm zygote", "pss_mib": round(bare, 3)},
+        "ratio": round(statistics.mean(pss) / bare, 2),
         "host": {"kvm": host.kvm_kind(), "cpus": os.cpu_count()},
     }
 

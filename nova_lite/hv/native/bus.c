@@ -61,9 +61,40 @@ void bus_pio(struct bus *bus, bool write, uint16_t port, unsigned size, uint32_t
     }
 }
 
+bool bus_add_mmio(struct bus *bus, const struct mmio_device *device) {
+    if (bus->mmio_count == NL_MMIO_DEVICES || device->size == 0 || device->size - 1 > UINT64_MAX - device->first)
+        return false;
+    for (unsigned i = 0; i < bus->mmio_count; i++) {
+        const struct mmio_device *other = &bus->mmio[i];
+        if (device->first <= other->first + (other->size - 1) && other->first <= device->first + (device->size - 1))
+            return false;
+    }
+    bus->mmio[bus->mmio_count++] = *device;
+    return true;
+}
+
+static const struct mmio_device *find_mmio(const struct bus *bus, uint64_t address, unsigned size) {
+    if (size != 1 && size != 2 && size != 4 && size != 8)
+        return NULL;
+    for (unsigned i = 0; i < bus->mmio_count; i++) {
+        const struct mmio_device *device = &bus->mmio[i];
+        if (address >= device->first && address - device->first < device->size &&
+            device->size - (address - device->first) >= size)
+            return device;
+    }
+    return NULL;
+}
+
 void bus_mmio(struct bus *bus, bool write, uint64_t address, unsigned size, uint8_t *data) {
-    (void)address; /* no device is mapped into memory yet */
-    if (write) {
+    const struct mmio_device *device = find_mmio(bus, address, size);
+    uint64_t value = 0;
+    if (device != NULL && write) {
+        memcpy(&value, data, size);
+        device->write(device->device, address - device->first, size, value);
+    } else if (device != NULL) {
+        value = device->read(device->device, address - device->first, size);
+        memcpy(data, &value, size);
+    } else if (write) {
         count_shared(&bus->unclaimed_mmio_writes, 1);
     } else {
         count_shared(&bus->unclaimed_mmio_reads, 1);

@@ -41,9 +41,8 @@ def parse(document: object) -> VmConfig:
 
     :raises ConfigError: with one sentence per fault, each naming its key.
     """
-    faults = [_sentence(error) for error in _VALIDATOR.iter_errors(document)]
-    if faults:
-        raise ConfigError(*faults)
+    if not _VALIDATOR.is_valid(document):
+        raise ConfigError(*(_sentence(error) for error in _VALIDATOR.iter_errors(document)))
     assert isinstance(document, dict)
     cpus = document.get("cpus", {"boot_vcpus": 1})
     boot_vcpus = int(cpus["boot_vcpus"])

@@ -16,6 +16,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _MAX_OPEN_FILES = 1024
 
+_LAST_CAPABILITY = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -33,9 +35,8 @@ def drop_privileges() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limit = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    last_capability = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
     if os.geteuid() == 0:
-        for capability in range(last_capability + 1):
+        for capability in range(_LAST_CAPABILITY + 1):
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EPERM: was not ours to begin with
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     nothing = (_CapabilityData * 2)()
@@ -43,19 +44,23 @@ def drop_privileges() -> None:
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
-def set_name(short: str, arguments: list[str]) -> None:
-    """What ps shows: ``short`` (15 bytes) as the name, ``arguments`` as the command line.
-
-    The command line is written over the old one and cut to its length.
-    """
-    _check(_libc.prctl(_PR_SET_NAME, os.fsencode(short)[:15], 0, 0, 0), "prctl(PR_SET_NAME)")
+def command_line_place() -> tuple[int, int]:
+    """Address and size of this process's command line, and of its forks'."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])  # arg_start, arg_end: fields 48 and 49
-    room = end - start
-    text = b"\0".join(os.fsencode(argument) for argument in arguments)[: room - 1]
-    with open("/proc/self/mem", "r+b", buffering=0) as memory:
-        memory.seek(start)
-        memory.write(text.ljust(room, b"\0"))
+    return start, end - start
+
+
+def set_name(short: bytes, arguments: bytes, place: tuple[int, int]) -> None:
+    """What ps shows: ``short`` (15 bytes) as the name, ``arguments`` (NUL between them) as the command line.
+
+    The command line is written over the old one at ``place`` and cut to its length.
+    """
+    _check(_libc.prctl(_PR_SET_NAME, short[:15], 0, 0, 0), "prctl(PR_SET_NAME)")
+    start, room = place
+    memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+    os.pwrite(memory, arguments[: room - 1].ljust(room, b"\0"), start)
+    os.close(memory)
 
 
 def _check(result: int, call: str) -> None:

@@ -21,11 +21,16 @@ def boot_id() -> str:
 def start_time(pid: int) -> int | None:
     """Clock ticks between the host's start and the process's; None when it is gone or only waits to be reaped."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return None
-    fields = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
-    return None if fields[0] in "ZX" else int(fields[19])
+    try:
+        fields = os.read(fd, 4096).rpartition(b")")[2].split()  # the name in parentheses may hold anything
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def open_pidfd(pid: int, started: int) -> int | None:

@@ -1,5 +1,5 @@
 """What the zygote and the driver must agree on; the words themselves are in zygote.py's docstring."""
 
-MAX_REQUEST = 64 << 10
+MAX_REQUEST = 32 << 10
 #: Room on the zygote's command line for the longer one that a VMM shows instead.
 COMMAND_LINE_ROOM = 512
