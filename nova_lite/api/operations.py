@@ -162,19 +162,19 @@ def _operation(
     name = f"{controller.resource}.{method_name}"
     said = [wsgi.declaration(function) for function in functions]
     for one in said:
-        if one.range is None:
+        if not one.ranges:
             raise DeclarationError(f"{name}: say since when it exists: @wsgi.version(base=...)")
         if not one.responses:
             raise DeclarationError(f"{name}: say the status of success: @wsgi.response(...)")
         first = min(since for since, _ in one.responses)
-        if first > one.range.base:
-            raise DeclarationError(f"{name}: no status for {one.range.base}; the first @wsgi.response is for {first}")
-    said.sort(key=lambda one: typing.cast(Range, one.range))
+        if first > min(one.ranges).base:
+            base = min(one.ranges).base
+            raise DeclarationError(f"{name}: no status for {base}; the first @wsgi.response is for {first}")
     first_said = next((one for one in said if one.method), None)
     if first_said is None:
         raise DeclarationError(f"{name}: say where it is found: @wsgi.route(...) or @wsgi.action(...)")
     try:
-        check_ranges([typing.cast(Range, one.range) for one in said], name)
+        check_ranges([versions for one in said for versions in one.ranges], name)
     except RangeError as error:
         raise DeclarationError(str(error)) from error
 
@@ -216,9 +216,14 @@ def _operation(
         paths=first_said.paths,
         actions=first_said.actions,
         policy=typing.cast(str, rule),
-        functions=[
-            (typing.cast(Range, one.range), one, one.function.__get__(controller, type(controller))) for one in said
-        ],
+        functions=sorted(
+            (
+                (versions, one, one.function.__get__(controller, type(controller)))
+                for one in said
+                for versions in one.ranges
+            ),
+            key=lambda function: function[0],
+        ),
         prepared=prepared,
         object_class=controller.resource_obj_cls,
         object_field=object_field,

@@ -35,7 +35,7 @@ class Declaration:
     paths: dict[int, str] = field(default_factory=dict)  # by major version
     actions: dict[int, str] = field(default_factory=dict)  # by major version; empty for a plain route
     policy: str | None = None
-    range: Range | None = None
+    ranges: list[Range] = field(default_factory=list)
     responses: list[tuple[Version, int]] = field(default_factory=list)
     errors: frozenset[int] = frozenset()
     target: Callable[[Request], Mapping[str, Any]] | None = None
@@ -82,10 +82,13 @@ def action(
 
 
 def version(base: str, max: str | None = None) -> Callable[[F], F]:
-    """The versions, both included, whose semantics this method has; without ``max`` up to the newest of all."""
+    """The versions, both included, whose semantics this method has; without ``max`` up to the newest of all.
+
+    Given twice where an operation ends in one major and stands again in the next.
+    """
 
     def mark(function: F) -> F:
-        declaration(function).range = Range.parse(base, max)
+        declaration(function).ranges.append(Range.parse(base, max))
         return function
 
     return mark

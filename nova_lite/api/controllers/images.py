@@ -37,14 +37,6 @@ class ImagesController(wsgi.Controller):
 
     @wsgi.route("GET", "/images", policy="os_compute_api:images:index")
     @wsgi.version(base="2.1", max="2.35")
-    @wsgi.response(200)
-    @wsgi.expected_errors(400)
-    @validation.schema(schemas.images.index)
-    def index(self, req: wsgi.Request, obj: None, params: ListParams) -> dict[str, Any]:
-        """List images, as the proxy of Nova does."""
-        return self._list(req, params, "/images", _property_filters(req))
-
-    @wsgi.route("GET", "/images", policy="os_compute_api:images:index")
     @wsgi.version(base="3.0")
     @wsgi.response(200)
     @wsgi.expected_errors(400)
@@ -56,18 +48,10 @@ class ImagesController(wsgi.Controller):
         and disk that an image needs at least, by the time since which it changed; in major 2 also by property, with
         ``property-<name>``. In major 2 the whole resource ends at 2.35, as Nova's proxy to the image service does.
         """
-        return self._list(req, params, "/images", {})
+        return self._list(req, params, "/images")
 
     @wsgi.route("GET", "/images/detail", policy="os_compute_api:images:detail")
     @wsgi.version(base="2.1", max="2.35")
-    @wsgi.response(200)
-    @wsgi.expected_errors(400)
-    @validation.schema(schemas.images.detail)
-    def detail(self, req: wsgi.Request, obj: None, params: ListParams) -> dict[str, Any]:
-        """List images with details, as the proxy of Nova does."""
-        return self._list(req, params, "/images/detail", _property_filters(req))
-
-    @wsgi.route("GET", "/images/detail", policy="os_compute_api:images:detail")
     @wsgi.version(base="3.0")
     @wsgi.response(200)
     @wsgi.expected_errors(400)
@@ -77,18 +61,10 @@ class ImagesController(wsgi.Controller):
 
         Filters and pages are those of the plain list.
         """
-        return self._list(req, params, "/images/detail", {})
+        return self._list(req, params, "/images/detail")
 
     @wsgi.route("GET", "/images/{image_id}", policy="os_compute_api:images:show")
     @wsgi.version(base="2.1", max="2.35")
-    @wsgi.response(200)
-    @wsgi.expected_errors(404)
-    @validation.schema(schemas.images.show)
-    def show(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
-        """Show an image, as the proxy of Nova does."""
-        return _view(req, obj)
-
-    @wsgi.route("GET", "/images/{image_id}", policy="os_compute_api:images:show")
     @wsgi.version(base="3.0")
     @wsgi.response(200)
     @wsgi.expected_errors(404)
@@ -100,9 +76,8 @@ class ImagesController(wsgi.Controller):
         """
         return _view(req, obj)
 
-    def _list(
-        self, req: wsgi.Request, params: ListParams, path: str, property_filters: dict[str, str]
-    ) -> dict[str, Any]:
+    def _list(self, req: wsgi.Request, params: ListParams, path: str) -> dict[str, Any]:
+        property_filters = _property_filters(req)
         max_limit = self.compute.conf.api.max_limit
         filters: dict[str, Any] = {
             name: params[name]  # type: ignore[literal-required]
@@ -130,7 +105,7 @@ class ImagesController(wsgi.Controller):
 
 
 def _property_filters(req: wsgi.Request) -> dict[str, str]:
-    """``property-<name>=<value>``: any name, which is why the schema cannot list them."""
+    """``property-<name>=<value>`` of major 2: any name, which is why the schema cannot list them."""
     prefix = "property-"
     return {name[len(prefix) :]: values[-1] for name, values in req.query.items() if name.startswith(prefix)}
 
