@@ -88,6 +88,17 @@ class Service:
         """The sockets that VMM processes serve."""
         return sorted(Path(words[2]) for words in self.processes() if words[0] == "nova-lite-vmm")
 
+    def recorded(self, made: objects.Instance) -> int:
+        """The process id of the server's VMM by its record; 0 while there is none."""
+        known = record.read(self.computing.paths.instance(made.uuid))
+        return known.pid if known is not None else 0
+
+    def kill_vmm(self, made: objects.Instance) -> int:
+        """kill -9 of the server's VMM; its process id."""
+        pid = self.recorded(made)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
     def count(self, made: objects.Instance) -> int:
         """The number that the counting guest has come to."""
         api, me = self.computing.api, self.computing.me
@@ -147,15 +158,8 @@ def test_real_vms_and_the_database_agree_after_each_crash(service: Service, acti
 def test_a_vm_that_is_killed_is_started_again(service: Service) -> None:
     made = service.create()
     service.computing.settled(made, "active")
-    first = record.read(service.computing.paths.instance(made.uuid))
-    assert first is not None
-    os.kill(first.pid, signal.SIGKILL)
-
-    def another() -> bool:
-        now = record.read(service.computing.paths.instance(made.uuid))
-        return now is not None and now.pid not in (0, first.pid)
-
-    eventually(another, "the VM has a new process")
+    killed = service.kill_vmm(made)
+    eventually(lambda: service.recorded(made) not in (0, killed), "the VM has a new process")
     service.assert_all_agree(made, "active")
 
 
@@ -165,9 +169,7 @@ def test_a_vm_and_an_agent_that_are_killed_both_come_back(service: Service) -> N
     assert service.agent is not None
     service.agent.kill()
     service.dies()
-    known = record.read(service.computing.paths.instance(made.uuid))
-    assert known is not None
-    os.kill(known.pid, signal.SIGKILL)
+    killed = service.kill_vmm(made)
     service.start()
-    eventually(lambda: len(service.vmms()) == 1, "the VM runs again")
+    eventually(lambda: service.recorded(made) not in (0, killed), "the VM has a new process")
     service.assert_all_agree(made, "active")
