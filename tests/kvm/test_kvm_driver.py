@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -268,11 +269,20 @@ def test_vmm_holds_neither_privileges_nor_descriptors_it_does_not_need(host: Hos
     parent, group, session = int(stat[1]), int(stat[2]), int(stat[3])
     assert parent not in (os.getpid(), host.driver.zygote_pid)
     assert group == session != os.getsid(0)
-    kinds = [os.readlink(f"/proc/{info.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{info.pid}/fd")]
-    assert not [kind for kind in kinds if kind.startswith("pipe:")], kinds
+    wait_for(lambda: not _open_files(info.pid, "pipe:"), "the pipe to the driver closed after its last word")
+    kinds = _open_files(info.pid)
     folder = str(host.paths.instance(info.uuid))
     files = [kind for kind in kinds if kind.startswith("/") and not kind.startswith(("/dev/", "/memfd:", folder))]
     assert files == []
+
+
+def _open_files(pid: int, prefix: str = "") -> list[str]:
+    """What the process has open, as the kernel names it."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return [name for name in found if name.startswith(prefix)]
 
 
 def test_capabilities_describe_the_host(host: Host) -> None:

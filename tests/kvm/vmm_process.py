@@ -109,11 +109,12 @@ class Vmm:
 
 
 class Events:
-    """The event stream of a VMM, one event at a time."""
+    """The event stream of a VMM, one event at a time after ``first``; all that happens from now on is in it."""
 
     def __init__(self, socket: Path) -> None:
         self._stream = client.EventStream(socket)
         self._waiting: list[dict[str, Any]] = []
+        self.first = self.next()
 
     def next(self) -> dict[str, Any]:
         while not self._waiting:

@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds from asking for a VMM to its guest running.
 _START_TIMEOUT = 30.0
+#: Seconds that a VMM which could not start gets to be gone.
+_END_TIMEOUT = 10.0
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
 
 
@@ -32,6 +34,10 @@ class SpawnFailed(Exception):
     def __init__(self, sentence: str, in_use: int | None = None) -> None:
         super().__init__(sentence)
         self.in_use = in_use
+
+
+class _ZygoteLost(Exception):
+    """Nothing came of the request, not even a process: it may be asked for again."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,18 @@ class Spawner:
         request = json.dumps({"socket": str(path), "name": name, "config": config}).encode()
         if len(request) > MAX_REQUEST:
             raise SpawnFailed("The VM's configuration is too long.")
+        try:
+            return self._spawn(request)
+        except _ZygoteLost:
+            LOG.warning("The zygote died with a VM in hand; a new one is asked")
+            with self._lock:
+                self._end()
+        try:
+            return self._spawn(request)
+        except _ZygoteLost:
+            raise SpawnFailed("The VM's process ended before it began.") from None
+
+    def _spawn(self, request: bytes) -> Spawned:
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             os.set_blocking(writer, True)
@@ -109,21 +127,21 @@ class Spawner:
                 raise SpawnFailed("The VM's process did not get ready in time.")
             data = os.read(reader, 1 << 16)
             if not data:
+                if not found:
+                    raise _ZygoteLost
                 raise SpawnFailed("The VM's process ended while it started.")
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
                 found |= json.loads(line)
         if "error" in found:
+            _await_end(found)
             raise SpawnFailed(_sentence(found["error"]), found["in_use"])
         return Spawned(found["pid"], found["start_time"])
 
     def _abandon(self, found: dict[str, Any]) -> None:
         """Kill what takes too long: the VMM, or the zygote when not even that has come."""
         if "pid" in found:
-            pidfd = process.open_pidfd(found["pid"], found["start_time"])
-            if pidfd is not None:
-                process.kill(pidfd)
-                os.close(pidfd)
+            _await_end(found, kill=True)
             return
         with self._lock:
             if self._process is not None:
@@ -169,6 +187,16 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     package = str(Path(nova_lite.__file__).resolve().parents[1])
     return kept | {"PYTHONPATH": package, "MALLOC_ARENA_MAX": "1"}
+
+
+def _await_end(found: dict[str, Any], kill: bool = False) -> None:
+    """A VMM that has given up is gone before its failure is told."""
+    pidfd = process.open_pidfd(found["pid"], found["start_time"])
+    if pidfd is not None:
+        if kill:
+            process.kill(pidfd)
+        process.has_ended(pidfd, _END_TIMEOUT)
+        os.close(pidfd)
 
 
 def _sentence(chain: list[str]) -> str:
