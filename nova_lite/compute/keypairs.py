@@ -5,20 +5,28 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from datetime import timedelta
 
 import sqlalchemy as sa
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
 from nova_lite.context import RequestContext
 from nova_lite.db import keypairs as db_keypairs
 from nova_lite.db.engine import Database
+from nova_lite.db.times import now
 
 _RSA_BITS = 2048
+_CERTIFICATE_LIFE = timedelta(days=3650)
+_MAX_COMMON_NAME = 64  # RFC 5280, ub-common-name
+_MAX_PRINCIPAL = 127  # what the short form of a DER length holds
+_UPN = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
 
 class KeypairVerbs:
@@ -53,13 +61,11 @@ class KeypairVerbs:
         """Store a public key; without one, make a pair and return its ``private_key``, which is kept nowhere.
 
         Invalid for a key that cannot be read, Conflict for a name that the user has already, OverQuota when there are
-        too many. A made x509 pair is not offered: its certificate would need a name only Nova's users know.
+        too many.
         """
         private_key = None
         if public_key is None:
-            if type != "ssh":
-                raise exceptions.Invalid(f"Keypair data is invalid: a {type} keypair needs a public_key")
-            public_key, private_key = _generate(name)
+            public_key, private_key = _generate_x509(user_id) if type == "x509" else _generate_ssh()
         fingerprint = _fingerprint(type, public_key)
         keypair = objects.Keypair(name, user_id, type, public_key, fingerprint)
         try:
@@ -81,18 +87,44 @@ class KeypairVerbs:
                 raise exceptions.KeypairNotFound(name, user_id)
 
 
-def _generate(name: str) -> tuple[str, str]:
+def _generate_ssh() -> tuple[str, str]:
     """A new RSA pair: (public key in OpenSSH's form, private key in PEM)."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     )
     return f"{public.decode()} Generated-by-nova-lite", private.decode()
+
+
+def _generate_x509(user_id: str) -> tuple[str, str]:
+    """A client certificate as Nova makes it for WinRM: (certificate in PEM, base64 of a PKCS #12 file).
+
+    Ten years, no password, for client authentication, with the user principal name ``<user>@localhost``
+    (nova/crypto.py).
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:_MAX_COMMON_NAME])])
+    principal = f"{user_id}@localhost".encode()[:_MAX_PRINCIPAL]
+    utf8_string = bytes([0x0C, len(principal)]) + principal  # DER: UTF8String, short form
+    start = now()
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + _CERTIFICATE_LIFE)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.OtherName(_UPN, utf8_string)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    bundle = pkcs12.serialize_key_and_certificates(None, key, certificate, None, serialization.NoEncryption())
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    return pem.decode(), base64.b64encode(bundle).decode()
 
 
 def _fingerprint(type: str, public_key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from nova_lite import exceptions
@@ -116,3 +118,18 @@ def test_a_server_may_name_its_owners_keypair_only(computing: Computing) -> None
     assert computing.create(key_name="mine").key_name == "mine"
     with pytest.raises(exceptions.Invalid, match="Invalid key_name provided"):
         computing.create(context=computing.stranger, key_name="mine")
+
+
+def test_a_generated_x509_pair_is_a_client_certificate_with_its_key(computing: Computing) -> None:
+    user = "u" * 64
+    made = computing.api.create_keypair(computing.me, user, "win", "x509")
+    public = x509.load_pem_x509_certificate(made.public_key.encode())
+    assert made.private_key is not None
+    bundle = pkcs12.load_pkcs12(base64.b64decode(made.private_key), None)
+    assert bundle.cert is not None and bundle.key is not None
+    assert bundle.cert.certificate == public
+    assert bundle.key.public_key() == public.public_key()
+    names = public.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.OtherName)[0].value.endswith(f"{user}@localhost".encode())
+    assert made.fingerprint == ":".join(f"{byte:02x}" for byte in public.fingerprint(hashes.SHA1()))
+    assert computing.api.get_keypair(computing.me, user, "win").private_key is None
