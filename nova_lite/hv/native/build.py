@@ -22,6 +22,19 @@ DEVICE_CORE = (
     "port_console.c",
     "power.c",
     "serial.c",
+    "pci/msix.c",
+    "pci/pci_bus.c",
+    "pci/pci_function.c",
+    "virtio/block.c",
+    "virtio/block_threads.c",
+    "virtio/device.c",
+    "virtio/gate.c",
+    "virtio/loop.c",
+    "virtio/pci_transport.c",
+    "virtio/queue.c",
+    "virtio/rate_limiter.c",
+    "virtio/rng.c",
+    "virtio/set.c",
 )
 KVM_PART = ("control.c", "cpu_state.c", "guest_ram.c", "inspect.c", "kvm.c", "vcpu.c")
 COMPILE_ARGS = (
@@ -55,7 +68,7 @@ ffibuilder.set_source(
     "nova_lite.hv.native._kvm",
     '#include "interface.h"',
     sources=[f"{HERE}/{name}" for name in DEVICE_CORE + KVM_PART],
-    depends=[f"{HERE}/{path.name}" for path in sorted((ROOT / HERE).glob("*.h"))],
+    depends=[path.relative_to(ROOT).as_posix() for path in sorted((ROOT / HERE).rglob("*.h"))],
     include_dirs=[HERE],
     extra_compile_args=list(COMPILE_ARGS),
     extra_link_args=list(LINK_ARGS),

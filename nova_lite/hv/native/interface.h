@@ -80,6 +80,66 @@ struct nl_counters {
     uint64_t boots;
 };
 
+/* ``size`` tokens come back in ``refill_ms``; size 0: no limit. */
+struct nl_token_bucket {
+    uint64_t size; /* below 2^62 */
+    uint64_t one_time_burst;
+    uint64_t refill_ms; /* below 2^40 */
+};
+
+struct nl_rate_limiter {
+    struct nl_token_bucket bandwidth; /* bytes */
+    struct nl_token_bucket ops;
+};
+
+/* In the configurations of devices, descriptors stay the caller's: the device keeps duplicates. */
+struct nl_disk_config {
+    int32_t fd; /* a regular file or a block device, opened as it shall be used */
+    uint32_t queues;
+    uint32_t queue_size; /* a power of two */
+    uint8_t read_only;
+    uint8_t discard; /* give back what the guest discards */
+    char serial[21];
+    struct nl_rate_limiter limiter;
+};
+
+struct nl_net_config {
+    int32_t tap_fd; /* nonblocking, IFF_VNET_HDR with headers of 12 bytes */
+    uint32_t queue_size;
+    uint8_t mac[6];
+    uint16_t mtu; /* 0: not told to the guest */
+    uint8_t offload_tso;
+    uint8_t offload_csum;
+    struct nl_rate_limiter limiter; /* each direction has buckets of its own */
+};
+
+struct nl_console_config {
+    int32_t out_fd; /* -1: output goes nowhere */
+};
+
+struct nl_vsock_config {
+    uint64_t cid;
+    int32_t listen_fd; /* a listening UNIX socket */
+    char path[100];    /* its path: where the guest connects to port N, <path>_<N> is tried */
+};
+
+struct nl_balloon_config {
+    uint64_t size; /* bytes that the guest is asked to give up from the start */
+    uint8_t deflate_on_oom;
+    uint8_t free_page_reporting;
+};
+
+#define NL_DEVICE_VALUES 16
+
+/* What one virtio device counted: ``count`` names and values. */
+struct nl_device_counters {
+    char id[32];
+    uint32_t number; /* on the PCI bus */
+    uint32_t count;
+    char names[NL_DEVICE_VALUES][24];
+    uint64_t values[NL_DEVICE_VALUES];
+};
+
 struct nl_machine;
 
 struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_error *error);

@@ -1,0 +1,163 @@
+/* The threads of a virtio-blk device. Whoever wakes up takes one request and does it to the end: at queue depth 1 one
+ * wake-up a request, and no hand-over. A thread that sees more waiting wakes another before it begins. */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "virtio/block.h"
+
+#define TIMER_EVENT 1000
+#define STOP_EVENT 1001
+
+static int watch(struct block *block, int fd, uint32_t number) {
+    /* Edge-triggered: one write wakes one thread. The end is for all of them. */
+    struct epoll_event event = {.events = number == STOP_EVENT ? EPOLLIN : EPOLLIN | EPOLLET, .data.u32 = number};
+    return epoll_ctl(block->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+int block_threads_init(struct block *block) {
+    block->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    block->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    block->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (block->epoll_fd >= 0 && block->timer_fd >= 0 && block->stop_fd >= 0 &&
+        watch(block, block->timer_fd, TIMER_EVENT) == 0 && watch(block, block->stop_fd, STOP_EVENT) == 0)
+        return 0;
+    int code = errno;
+    block_threads_close(block);
+    return -code;
+}
+
+void block_threads_close(struct block *block) {
+    int *const fds[] = {&block->epoll_fd, &block->timer_fd, &block->stop_fd};
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/* With the lock held: whether the request may go on now; if not, the timer will wake a thread for it. */
+static bool within_limits(struct block *block, const struct chain *chain) {
+    if (!rate_limiter_limits(&block->limiter))
+        return true;
+    uint64_t wait = rate_limiter_take(&block->limiter, block_request_bytes(chain), monotonic_ns());
+    if (wait == 0)
+        return true;
+    struct itimerspec timer = {
+        .it_value = {.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)}};
+    timerfd_settime(block->timer_fd, 0, &timer, NULL);
+    count_shared(&block->device.counters[BLOCK_LIMITED].value, 1);
+    return false;
+}
+
+/* With the lock held: the next request of the queue. When it is false, a kick or the timer comes for what follows. */
+static bool next(struct block *block, unsigned index, struct chain *chain) {
+    struct virtio_device *device = &block->device;
+    struct virtqueue *queue = &device->queues[index];
+    do {
+        virtqueue_hold_kicks(queue);
+        if (virtio_pop(device, index, chain)) {
+            if (within_limits(block, chain))
+                return true;
+            virtqueue_unpop(queue);
+            return false;
+        }
+    } while (virtqueue_await_kicks(queue));
+    return false;
+}
+
+void block_drain(struct block *block, unsigned index) {
+    struct virtio_device *device = &block->device;
+    struct virtqueue *queue = &device->queues[index];
+    struct chain chain;
+    pthread_mutex_lock(&device->lock);
+    while (virtio_running(device) && queue->ready && next(block, index, &chain)) {
+        uint32_t written = 0;
+        device->in_flight++;
+        if (block->waiting > 0 && !block->helper_called && virtqueue_waiting(queue)) {
+            block->helper_called = true;
+            virtio_kick(device, index);
+        }
+        pthread_mutex_unlock(&device->lock);
+        bool served = block_serve(block, &chain, &written);
+        pthread_mutex_lock(&device->lock);
+        if (virtio_running(device)) { /* else the driver has given up on it */
+            if (served)
+                virtqueue_push(queue, chain.head, written);
+            else
+                virtio_fail(device);
+            virtio_tell(device, index);
+        }
+        if (--device->in_flight == 0)
+            pthread_cond_broadcast(&device->idle);
+    }
+    pthread_mutex_unlock(&device->lock);
+}
+
+/* Which queues to look at after ``event``. */
+static void serve_event(struct block *block, uint32_t event) {
+    struct virtio_device *device = &block->device;
+    uint64_t count;
+    if (event == TIMER_EVENT) {
+        if (read(block->timer_fd, &count, sizeof(count)) < 0)
+            return; /* another thread has it */
+        for (unsigned i = 0; i < device->queue_count; i++)
+            block_drain(block, i);
+    } else if (event < device->queue_count) {
+        eventfd_read(device->queues[event].kick_fd, &count);
+        count_shared(&device->notifications, 1);
+        block_drain(block, event);
+    }
+}
+
+static void set_waiting(struct block *block, bool waits) {
+    pthread_mutex_lock(&block->device.lock);
+    if (waits)
+        block->waiting++;
+    else
+        block->waiting--;
+    if (!waits)
+        block->helper_called = false;
+    pthread_mutex_unlock(&block->device.lock);
+}
+
+static void *block_main(void *opaque) {
+    struct block *block = opaque;
+    for (;;) {
+        struct epoll_event event;
+        set_waiting(block, true);
+        int count = epoll_wait(block->epoll_fd, &event, 1, -1);
+        set_waiting(block, false);
+        if (count == 1 && event.data.u32 == STOP_EVENT)
+            return NULL; /* the end stays readable until all have seen it */
+        if (count == 1) {
+            gate_enter(block->device.gate);
+            serve_event(block, event.data.u32);
+            gate_leave(block->device.gate);
+        }
+    }
+}
+
+int block_threads_start(struct virtio_device *device) {
+    struct block *block = device->state;
+    int result = 0;
+    for (unsigned i = 0; i < device->queue_count && block->thread_count == 0 && result == 0; i++)
+        if (watch(block, device->queues[i].kick_fd, i) < 0 && errno != EEXIST)
+            result = -errno;
+    while (result == 0 && block->thread_count < BLOCK_THREADS) {
+        result = device_thread_start(&block->threads[block->thread_count], "block", block_main, block);
+        block->thread_count += result == 0;
+    }
+    return result;
+}
+
+void block_threads_stop(struct virtio_device *device) {
+    struct block *block = device->state;
+    eventfd_t count;
+    eventfd_write(block->stop_fd, 1);
+    while (block->thread_count > 0)
+        pthread_join(block->threads[--block->thread_count], NULL);
+    eventfd_read(block->stop_fd, &count);
+}

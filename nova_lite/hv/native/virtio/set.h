@@ -1,0 +1,28 @@
+/* All virtio devices of a machine, with the bus they sit on and the thread that serves them. No KVM in here. */
+#pragma once
+#include "virtio/virtio.h"
+
+struct virtio_set {
+    struct pci_bus pci;
+    struct gate gate;
+    struct loop loop;
+    struct virtio_host host;
+    struct virtio_device *devices[PCI_DEVICES];
+    unsigned count;
+    bool paused;
+};
+
+/* 0 or a negative errno. ``memory`` may be filled in until a device is started. */
+int virtio_set_init(struct virtio_set *set, struct bus *bus, const struct guest_memory *memory,
+                    struct virtio_hooks hooks);
+/* Takes ``device`` (NULL: -ENOMEM) and frees it when it fails. The id is cut to what fits. */
+int virtio_set_add(struct virtio_set *set, struct virtio_device *device, const char *id);
+/* Threads on and off; the devices keep their state. Repeatable. */
+int virtio_set_start(struct virtio_set *set);
+void virtio_set_stop(struct virtio_set *set);
+/* No device touches the guest's memory between the two; nothing that comes meanwhile is lost. Repeatable. */
+void virtio_set_pause(struct virtio_set *set);
+void virtio_set_resume(struct virtio_set *set);
+/* As after power-on; only while stopped. */
+void virtio_set_reset(struct virtio_set *set);
+void virtio_set_close(struct virtio_set *set);

@@ -1,0 +1,456 @@
+/* Drives the PCI bus and the virtio devices without KVM, under sanitizers. Usage: virtio_driver TEST */
+#include <assert.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fake_machine.h"
+#include "virtio/block.h"
+#include "virtio/kinds.h"
+#include "virtio/rate_limiter.h"
+
+#define NEXT VRING_DESC_F_NEXT
+#define WRITE VRING_DESC_F_WRITE
+#define INDIRECT VRING_DESC_F_INDIRECT
+#define STATUS VIRTIO_PCI_COMMON_STATUS
+
+static struct fake_machine machine;
+
+static void with_rng(void) {
+    fake_init(&machine);
+    fake_add(&machine, rng_create(open("/dev/urandom", O_RDONLY)));
+}
+
+static uint8_t status(void) {
+    return (uint8_t)fake_bar_read(&machine, STATUS, 1);
+}
+
+static uint32_t port(bool write, uint16_t number, unsigned size, uint32_t value) {
+    uint8_t data[4];
+    memcpy(data, &value, 4);
+    bus_pio(&machine.bus, write, number, size, 1, data);
+    memcpy(&value, data, 4);
+    return value;
+}
+
+static void test_pci_config(void) {
+    with_rng();
+    /* Both ways into configuration space show the same; what is not there reads as ones. */
+    port(true, 0xcf8, 4, 0x80000000);
+    assert(port(false, 0xcf8, 4, 0) == 0x80000000 && port(false, 0xcfc, 4, 0) == 0x0d578086);
+    port(true, 0xcf8, 4, 0x80000800);
+    assert(port(false, 0xcfc, 4, 0) == 0x10441af4 && fake_config_read(&machine, 0, 4) == 0x10441af4);
+    assert((port(false, 0xcfe, 2, 0) & 0xffff) == 0x1044 && (uint8_t)port(false, 0xcfd, 1, 0) == 0x1a);
+    assert(port(false, 0xcfe, 4, 0) == UINT32_MAX); /* reaches over the end */
+    port(true, 0xcf8, 4, 0x80001000);
+    assert(port(false, 0xcfc, 4, 0) == UINT32_MAX);
+    port(true, 0xcf8, 4, 0x80000900); /* function 1 */
+    assert(port(false, 0xcfc, 4, 0) == UINT32_MAX);
+    port(true, 0xcf8, 4, 0x00000800); /* not enabled */
+    assert(port(false, 0xcfc, 4, 0) == UINT32_MAX);
+    fake_config_write(&machine, 0, 4, 0); /* read-only */
+    assert(fake_config_read(&machine, 0, 4) == 0x10441af4 && fake_config_read(&machine, 0x100, 4) == 0);
+
+    /* Sizing, moving, switching off. */
+    uint32_t at = fake_config_read(&machine, 0x10, 4);
+    assert(at == 0xe1000000 && fake_bar_read(&machine, VIRTIO_PCI_COMMON_NUMQ, 2) == 1);
+    fake_config_write(&machine, 0x10, 4, UINT32_MAX);
+    assert(fake_config_read(&machine, 0x10, 4) == 0xffff8000 && machine.device->function.bar_address == PCI_NOT_DECODED);
+    fake_config_write(&machine, 0x10, 4, 0xe2340000);
+    assert(machine.device->function.bar_address == 0xe2340000 && fake_bar_read(&machine, VIRTIO_PCI_COMMON_NUMQ, 2) == 1);
+    fake_drive(&machine, 0, 8);
+    assert(machine.notify_at == 0xe2343000);
+    fake_config_write(&machine, 0x10, 4, 0xe4560000);
+    assert(machine.notify_at == 0xe4563000);
+    fake_config_write(&machine, 4, 2, 0);
+    assert(machine.notify_at == PCI_NOT_DECODED && fake_bar_read(&machine, VIRTIO_PCI_COMMON_NUMQ, 2) == 0xffff);
+    virtio_set_reset(&machine.set);
+    assert(fake_config_read(&machine, 0x10, 4) == at && status() == 0);
+
+    /* The list of capabilities ends, and leads to every structure. */
+    unsigned seen = 0, count = 0;
+    for (unsigned c = fake_config_read(&machine, 0x34, 1) & 0xff; c != 0; c = fake_config_read(&machine, c + 1, 1) & 0xff) {
+        if ((fake_config_read(&machine, c, 1) & 0xff) == 9)
+            seen |= 1u << (fake_config_read(&machine, c + 3, 1) & 0xff);
+        assert(++count < 10);
+    }
+    assert(seen == 0x3e && count == 6);
+
+    /* The window of the PCI configuration capability reaches the BAR. */
+    unsigned window = machine.device->window_capability;
+    fake_config_write(&machine, window + 8, 4, STATUS);
+    fake_config_write(&machine, window + 12, 4, 1);
+    fake_config_write(&machine, window + 16, 1, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+    assert(status() == VIRTIO_CONFIG_S_ACKNOWLEDGE && (fake_config_read(&machine, window + 16, 1) & 0xff) == 1);
+    fake_config_write(&machine, window + 8, 4, 0xfffffffe);
+    fake_config_read(&machine, window + 16, 1);
+}
+
+static void test_msix(void) {
+    with_rng();
+    struct msix *msix = &machine.device->msix;
+    unsigned control = machine.device->msix_capability + 2;
+    assert((fake_config_read(&machine, control, 2) & 0xffff) == 1); /* two vectors */
+    msix_fire(msix, 0);
+    assert(machine.interrupts[0] == 0 && fake_bar_read(&machine, MSIX_PENDING, 8) == 0); /* disabled: forgotten */
+    fake_config_write(&machine, control, 2, 0x8000);
+    msix_fire(msix, 0);
+    assert(machine.interrupts[0] == 0 && fake_bar_read(&machine, MSIX_PENDING, 4) == 1); /* masked: kept */
+    fake_bar_write(&machine, MSIX_TABLE + 12, 4, 0);
+    assert(machine.interrupts[0] == 1 && fake_bar_read(&machine, MSIX_PENDING, 8) == 0);
+    fake_config_write(&machine, control, 2, 0xc000); /* the whole function */
+    msix_fire(msix, 0);
+    msix_fire(msix, 0);
+    assert(machine.interrupts[0] == 1);
+    fake_config_write(&machine, control, 2, 0x8000);
+    assert(machine.interrupts[0] == 2);
+    msix_fire(msix, 2);
+    msix_fire(msix, 0xffff);
+    fake_bar_write(&machine, MSIX_TABLE + 32, 4, 1); /* behind the last entry */
+    fake_bar_write(&machine, MSIX_TABLE + 2, 2, 1);
+    assert(fake_bar_read(&machine, MSIX_TABLE, 4) == 0);
+}
+
+static void test_transport(void) {
+    with_rng();
+    /* Vectors start as none, keep what exists, and turn to none for what does not. */
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_MSIX, 2) == 0xffff);
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_Q_MSIX, 2) == 0xffff);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_MSIX, 2, 1);
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_MSIX, 2) == 1);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_MSIX, 2, 2);
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_MSIX, 2) == 0xffff);
+    /* A queue that is not there has size 0; only the right width answers. */
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_Q_SIZE, 2) == 64);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_Q_SELECT, 2, 7);
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_Q_SIZE, 2) == 0);
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_Q_SIZE, 4) == 0);
+    /* Without VERSION_1, or with what was not offered, the features do not stick; without them no DRIVER_OK. */
+    fake_bar_write(&machine, STATUS, 1, 3);
+    fake_bar_write(&machine, STATUS, 1, 11);
+    assert(status() == 3);
+    fake_bar_write(&machine, STATUS, 1, 7);
+    assert(status() == 3);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_GF, 4, 0x80000001);
+    fake_bar_write(&machine, STATUS, 1, 11);
+    assert(status() == 3);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_GF, 4, 1);
+    fake_bar_write(&machine, STATUS, 1, 11);
+    assert(status() == 11);
+    fake_bar_write(&machine, VIRTIO_PCI_COMMON_GF, 4, 0); /* frozen by now */
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_GF, 4) == 1);
+    /* A queue that does not lie in memory makes the device ask for a reset; the reset works. */
+    static const uint64_t bad[][3] = {{8, 0x1000, 0x1800},        {0x1000, 0x2001, 0x1800},    {0x1000, 0x2000, 0x2802},
+                                      {RAM_SIZE - 16, 0x2000, 0x2800}, {0x1000, UINT32_MAX - 1, 0x2800},
+                                      {0x1000, 0x2000, RAM_SIZE}};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        fake_bar_write(&machine, STATUS, 1, 0);
+        assert(status() == 0);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_GFSELECT, 4, 1);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_GF, 4, 1);
+        fake_bar_write(&machine, STATUS, 1, 11);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_Q_DESCLO, 4, bad[i][0]);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_Q_AVAILLO, 4, bad[i][1]);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_Q_USEDLO, 4, bad[i][2]);
+        fake_bar_write(&machine, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+        assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+        fake_bar_write(&machine, STATUS, 1, 15);
+        fake_bar_write(&machine, NOTIFY, 2, 0);
+        fake_turn(&machine);
+    }
+    fake_drive(&machine, 0, 3); /* no power of two */
+    assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+    fake_drive(&machine, 0, 128); /* more than it can */
+    assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static void test_rng(void) {
+    uint32_t head, written;
+    with_rng();
+    for (int event_index = 0; event_index < 2; event_index++) {
+        fake_drive(&machine, (uint64_t)event_index << VIRTIO_RING_F_EVENT_IDX, 8);
+        unsigned before = machine.interrupts[0];
+        for (unsigned round = 0; round < 40; round++) { /* more than the ring holds */
+            uint8_t *bytes = fake_ram(&machine, BUFFERS, 64), none[64] = {0};
+            memset(bytes, 0, 64);
+            if (event_index) /* "tell me of the next one" */
+                memcpy(fake_ram(&machine, QUEUE_AT(0) + AVAILABLE + 4 + 16, 2), &machine.seen[0], 2);
+            fake_descriptor(&machine, 0, round % 8, BUFFERS, 64, WRITE, 0);
+            fake_offer(&machine, 0, round % 8);
+            fake_turn(&machine);
+            assert(fake_taken(&machine, 0, &head, &written) && head == round % 8 && written == 64);
+            assert(memcmp(bytes, none, 64) != 0);
+            assert(machine.interrupts[0] == before + round + 1);
+        }
+    }
+    /* The guest may wish not to be told. */
+    fake_drive(&machine, 0, 8);
+    unsigned before = machine.interrupts[0];
+    *fake_ram(&machine, QUEUE_AT(0) + AVAILABLE, 1) = VRING_AVAIL_F_NO_INTERRUPT;
+    fake_descriptor(&machine, 0, 0, BUFFERS, 64, WRITE, 0);
+    fake_offer(&machine, 0, 0);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, 0, &head, &written) && machine.interrupts[0] == before);
+    /* Paused, nothing is touched; what came meanwhile is done after. */
+    assert(virtio_set_start(&machine.set) == 0);
+    virtio_set_pause(&machine.set);
+    fake_offer(&machine, 0, 0);
+    assert(!fake_taken(&machine, 0, &head, &written));
+    virtio_set_resume(&machine.set);
+    while (!fake_taken(&machine, 0, &head, &written))
+        usleep(1000);
+    virtio_set_stop(&machine.set);
+}
+
+/* Every kind of nonsense in a ring ends in "needs reset", with an interrupt, and a reset mends it. */
+static void test_hostile_rings(void) {
+    uint32_t head, written;
+    with_rng();
+    for (int kind = 0; kind < 14; kind++) {
+        fake_drive(&machine, 1ull << VIRTIO_RING_F_INDIRECT_DESC, 8);
+        unsigned before = machine.interrupts[1];
+        uint16_t first = 0;
+        uint8_t *table = fake_ram(&machine, BUFFERS, 64);
+        struct vring_desc inner = {BUFFERS + 0x100, 16, WRITE, 0};
+        memcpy(table, &inner, 16);
+        switch (kind) {
+        case 0: fake_descriptor(&machine, 0, 0, RAM_SIZE - 8, 16, WRITE, 0); break; /* over the end */
+        case 1: fake_descriptor(&machine, 0, 0, UINT64_MAX - 8, 16, WRITE, 0); break;
+        case 2: fake_descriptor(&machine, 0, 0, HIGH_START - 8, 16, WRITE, 0); break;
+        case 3: fake_descriptor(&machine, 0, 0, BUFFERS, UINT32_MAX, WRITE, 0); break;
+        case 4: fake_descriptor(&machine, 0, 0, BUFFERS, 16, WRITE | NEXT, 0); break; /* a loop of one */
+        case 5: fake_descriptor(&machine, 0, 0, BUFFERS, 16, WRITE | NEXT, 8); break; /* beyond the table */
+        case 6: first = 8; break;
+        case 7: fake_descriptor(&machine, 0, 0, BUFFERS, 16, WRITE | NEXT, 1); /* written, then read */
+                fake_descriptor(&machine, 0, 1, BUFFERS, 16, 0, 0); break;
+        case 8: fake_descriptor(&machine, 0, 0, BUFFERS, 16, INDIRECT | NEXT, 1); break;
+        case 9: fake_descriptor(&machine, 0, 0, BUFFERS, 15, INDIRECT, 0); break;
+        case 10: fake_descriptor(&machine, 0, 0, BUFFERS, 0, INDIRECT, 0); break;
+        case 11: fake_descriptor(&machine, 0, 0, RAM_SIZE - 16, 32, INDIRECT, 0); break;
+        case 12: inner.flags = INDIRECT; memcpy(table, &inner, 16); /* nested */
+                 fake_descriptor(&machine, 0, 0, BUFFERS, 16, INDIRECT, 0); break;
+        case 13: machine.available[0] = 9; break; /* more available than there are */
+        }
+        fake_offer(&machine, 0, first);
+        fake_turn(&machine);
+        assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+        assert(machine.interrupts[1] == before + 1 && !fake_taken(&machine, 0, &head, &written));
+        fake_offer(&machine, 0, 0); /* it stays deaf */
+        fake_turn(&machine);
+        assert(machine.interrupts[1] == before + 1);
+    }
+    /* And a sound indirect table is served. */
+    fake_drive(&machine, 1ull << VIRTIO_RING_F_INDIRECT_DESC, 8);
+    struct vring_desc inner = {BUFFERS + 0x100, 16, WRITE, 0};
+    memcpy(fake_ram(&machine, BUFFERS, 16), &inner, 16);
+    fake_descriptor(&machine, 0, 3, BUFFERS, 16, INDIRECT, 0);
+    fake_offer(&machine, 0, 3);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, 0, &head, &written) && head == 3 && written == 16);
+}
+
+#define DISK_SIZE (1u << 20)
+
+static int disk_fd;
+
+static struct virtio_device *disk(uint32_t queues, bool read_only, struct nl_rate_limiter limiter) {
+    struct nl_disk_config config = {
+        .queues = queues, .queue_size = 16, .read_only = read_only, .discard = 1, .limiter = limiter};
+    strcpy(config.serial, "disk-0123456789");
+    disk_fd = memfd_create("disk", 0);
+    assert(ftruncate(disk_fd, DISK_SIZE) == 0);
+    config.fd = dup(disk_fd);
+    return block_create(&config, DISK_SIZE);
+}
+
+/* Header at BUFFERS, status at BUFFERS + 16, data from BUFFERS + 0x200 on. */
+static void offer_request(unsigned queue, uint32_t type, uint64_t sector, uint32_t size, bool in) {
+    struct virtio_blk_outhdr header = {.type = type, .sector = sector};
+    memcpy(fake_ram(&machine, BUFFERS, 16), &header, 16);
+    *fake_ram(&machine, BUFFERS + 16, 1) = 0xee;
+    fake_descriptor(&machine, queue, 0, BUFFERS, 16, NEXT, size > 0 ? 1 : 2);
+    fake_descriptor(&machine, queue, 1, BUFFERS + 0x200, size, NEXT | (in ? WRITE : 0), 2);
+    fake_descriptor(&machine, queue, 2, BUFFERS + 16, 1, WRITE, 0);
+    fake_offer(&machine, queue, 0);
+}
+
+static uint8_t request(unsigned queue, uint32_t type, uint64_t sector, uint32_t size, bool in, uint32_t *written) {
+    uint32_t head;
+    offer_request(queue, type, sector, size, in);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, queue, &head, written) && head == 0);
+    return *fake_ram(&machine, BUFFERS + 16, 1);
+}
+
+static void test_block(void) {
+    uint32_t written;
+    fake_init(&machine);
+    fake_add(&machine, disk(2, false, (struct nl_rate_limiter){0}));
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 8) == DISK_SIZE / 512);
+    fake_drive(&machine, UINT64_MAX & ~(1ull << VIRTIO_RING_F_EVENT_IDX), 16);
+    uint8_t *data = fake_ram(&machine, BUFFERS + 0x200, 4096), disk_data[4096], zeroes[4096] = {0};
+    for (unsigned i = 0; i < 4096; i++)
+        data[i] = (uint8_t)(i * 13);
+    assert(request(1, VIRTIO_BLK_T_OUT, 8, 4096, false, &written) == VIRTIO_BLK_S_OK && written == 1);
+    assert(pread(disk_fd, disk_data, 4096, 4096) == 4096 && memcmp(disk_data, data, 4096) == 0);
+    memset(data, 0, 4096);
+    assert(request(0, VIRTIO_BLK_T_IN, 8, 4096, true, &written) == VIRTIO_BLK_S_OK && written == 4097);
+    assert(memcmp(disk_data, data, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_FLUSH, 0, 0, false, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_GET_ID, 0, 20, true, &written) == VIRTIO_BLK_S_OK && written == 21);
+    assert(memcmp(data, "disk-0123456789", 16) == 0);
+    /* Bounds: the last sector, one too far, numbers that wrap around, no whole sectors. */
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 512, true, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 1024, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, UINT64_MAX, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_OUT, 1ull << 55, 512, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, 0, 511, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, 4711, 0, 512, true, &written) == VIRTIO_BLK_S_UNSUPP);
+    /* Discard and write zeroes. */
+    struct virtio_blk_discard_write_zeroes range = {.sector = 8, .num_sectors = 8};
+    memcpy(data, &range, sizeof(range));
+    assert(request(0, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, &written) == VIRTIO_BLK_S_OK);
+    assert(pread(disk_fd, disk_data, 4096, 4096) == 4096 && memcmp(disk_data, zeroes, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 15, false, &written) == VIRTIO_BLK_S_IOERR);
+    range.sector = DISK_SIZE / 512 - 1;
+    memcpy(data, &range, sizeof(range));
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
+    /* The disk becomes shorter than it was: an error, no endless loop. */
+    assert(ftruncate(disk_fd, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_IN, 64, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    /* A chain with nowhere to put the status. */
+    fake_descriptor(&machine, 0, 0, BUFFERS, 16, 0, 0);
+    fake_offer(&machine, 0, 0);
+    fake_turn(&machine);
+    assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+    fake_close(&machine);
+
+    fake_init(&machine);
+    fake_add(&machine, disk(1, true, (struct nl_rate_limiter){0}));
+    fake_drive(&machine, UINT64_MAX & ~(1ull << VIRTIO_RING_F_EVENT_IDX), 16);
+    assert(machine.device->offered >> VIRTIO_BLK_F_RO & 1);
+    assert(request(0, VIRTIO_BLK_T_OUT, 0, 512, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, 0, 512, true, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_UNSUPP);
+}
+
+static void await_taken(unsigned queue) {
+    uint32_t head, written;
+    while (!fake_taken(&machine, queue, &head, &written))
+        usleep(100);
+}
+
+/* The threads at work: many rounds on two queues, resets and pauses in between. */
+static void test_block_threads(void) {
+    fake_init(&machine);
+    fake_add(&machine, disk(2, false, (struct nl_rate_limiter){0}));
+    for (int boot = 0; boot < 3; boot++) {
+        assert(virtio_set_start(&machine.set) == 0);
+        fake_drive(&machine, 0, 16);
+        for (unsigned round = 0; round < 500; round++) {
+            offer_request(round % 2, VIRTIO_BLK_T_IN, round, 512, true);
+            if (round % 50 == 7) {
+                virtio_set_pause(&machine.set);
+                virtio_set_resume(&machine.set);
+            }
+            await_taken(round % 2);
+            assert(*fake_ram(&machine, BUFFERS + 16, 1) == VIRTIO_BLK_S_OK);
+            if (round % 100 == 99) {
+                offer_request(0, VIRTIO_BLK_T_IN, 0, 512, true);
+                fake_drive(&machine, 0, 16); /* resets with a request under way */
+            }
+        }
+        virtio_set_stop(&machine.set);
+        virtio_set_reset(&machine.set);
+    }
+}
+
+static void test_block_rate(void) {
+    uint32_t head, written;
+    struct nl_rate_limiter limiter = {.ops = {.size = 5, .refill_ms = 500}};
+    fake_init(&machine);
+    fake_add(&machine, disk(1, false, limiter));
+    fake_drive(&machine, 0, 16);
+    unsigned done = 0;
+    for (unsigned i = 0; i < 8; i++)
+        offer_request(0, VIRTIO_BLK_T_FLUSH, 0, 0, false);
+    fake_turn(&machine);
+    while (fake_taken(&machine, 0, &head, &written))
+        done++;
+    assert(done == 5 && counted(&machine.device->counters[BLOCK_LIMITED].value) > 0);
+    assert(virtio_set_start(&machine.set) == 0); /* the timer brings the rest */
+    for (; done < 8; done++)
+        await_taken(0);
+    virtio_set_stop(&machine.set);
+}
+
+static void test_rate_limiter(void) {
+    struct rate_limiter limiter;
+    struct nl_rate_limiter config = {.bandwidth = {.size = 1000, .one_time_burst = 500, .refill_ms = 100},
+                                     .ops = {.size = 10, .refill_ms = 1000}};
+    const uint64_t ms = 1000000;
+    rate_limiter_init(&limiter, &config, 0);
+    assert(rate_limiter_take(&limiter, 1500, 0) == 0); /* the burst and the bucket */
+    uint64_t wait = rate_limiter_take(&limiter, 100, 0);
+    assert(wait >= 10 * ms && wait <= 10 * ms + 1);
+    assert(rate_limiter_take(&limiter, 100, wait) == 0);
+    assert(rate_limiter_take(&limiter, 1, wait) > 0);
+    /* A request larger than the bucket goes when it is full, and what follows pays for it. */
+    assert(rate_limiter_take(&limiter, 3000, 200 * ms) == 0);
+    wait = rate_limiter_take(&limiter, 1, 200 * ms);
+    assert(wait > 199 * ms && wait < 201 * ms);
+    /* Operations: ten at once, then one each 100 ms. */
+    config.bandwidth.size = 0;
+    rate_limiter_init(&limiter, &config, 0);
+    for (int i = 0; i < 10; i++)
+        assert(rate_limiter_take(&limiter, 1 << 20, 0) == 0);
+    wait = rate_limiter_take(&limiter, 1, 0);
+    assert(wait > 99 * ms && wait < 101 * ms && rate_limiter_take(&limiter, 1, 100 * ms) == 0);
+    /* A clock that stands still or goes back gives nothing; one that jumps fills the bucket once. */
+    assert(rate_limiter_take(&limiter, 1, 50 * ms) > 0);
+    for (int i = 0; i < 10; i++)
+        assert(rate_limiter_take(&limiter, 1, UINT64_MAX / 2) == 0);
+    assert(rate_limiter_take(&limiter, 1, UINT64_MAX / 2) > 0);
+    memset(&config, 0, sizeof(config));
+    rate_limiter_init(&limiter, &config, 0);
+    assert(!rate_limiter_limits(&limiter));
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} tests[] = {
+    {"pci_config", test_pci_config},
+    {"msix", test_msix},
+    {"transport", test_transport},
+    {"rng", test_rng},
+    {"hostile_rings", test_hostile_rings},
+    {"rate_limiter", test_rate_limiter},
+    {"block", test_block},
+    {"block_threads", test_block_threads},
+    {"block_rate", test_block_rate},
+};
+
+int main(int argc, char **argv) {
+    assert(argc == 2);
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        if (strcmp(argv[1], tests[i].name) != 0)
+            continue;
+        tests[i].run();
+        if (machine.device != NULL)
+            fake_close(&machine);
+        return 0;
+    }
+    return 2;
+}
