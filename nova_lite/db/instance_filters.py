@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -72,6 +72,19 @@ def _exact(column: sa.Column[Any]) -> Callable[[Any], Condition]:
     return condition
 
 
+def _time(column: sa.Column[Any]) -> Callable[[Any], Condition]:
+    """A time as it is shown: whole seconds mean that second, since most answers leave the rest out."""
+
+    def condition(value: datetime | None) -> Condition:
+        if value is None:
+            return column.is_(None)
+        if value.microsecond:
+            return column == value
+        return sa.and_(column >= value, column < value + timedelta(seconds=1))
+
+    return condition
+
+
 def _text(column: sa.Column[Any]) -> Callable[[Any], Condition]:
     """A regular expression that matches anywhere, as Nova's text filters do."""
 
@@ -115,9 +128,9 @@ FILTERS: dict[str, Callable[[Any], Condition]] = {
     "disk_config": _exact(instances.c.disk_config),
     "progress": _exact(instances.c.progress),
     "launch_index": _exact(instances.c.launch_index),
-    "launched_at": _exact(instances.c.launched_at),
-    "terminated_at": _exact(instances.c.terminated_at),
-    "created_at": _exact(instances.c.created_at),
+    "launched_at": _time(instances.c.launched_at),
+    "terminated_at": _time(instances.c.terminated_at),
+    "created_at": _time(instances.c.created_at),
     "reservation_id": _exact(instances.c.reservation_id),
     "kernel_id": _exact(instances.c.kernel_id),
     "ramdisk_id": _exact(instances.c.ramdisk_id),

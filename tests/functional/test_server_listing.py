@@ -273,3 +273,12 @@ def test_every_sort_key_sorts_and_no_filter_breaks_on_odd_values(full: Cloud, ve
         for value in ("", "1", "-1", "x", "[", "%00", "%F0%9F%98%80", "9" * 30, "2026-11-01T12:00:00Z", "a,b"):
             answer = full("GET", f"/servers/detail?{name}={value}", version, ADMIN)
             assert answer.status_code in (200, 400), (name, value, answer.text)
+
+
+def test_a_time_that_an_answer_shows_finds_the_server_again(cloud: Cloud) -> None:
+    """Times are kept to the microsecond and shown to the second."""
+    server_id = cloud.add_server("precise")
+    cloud.set_server(server_id, created_at=START + timedelta(microseconds=654321))
+    shown = cloud("GET", f"/servers/{server_id}", "2.83").json["server"]["created"]
+    assert names(cloud, f"?created_at={quote(shown)}", "2.83") == ["precise"]
+    assert names(cloud, f"?created_at={quote(stamp(1))}", "2.83") == []
