@@ -14,7 +14,7 @@ from tests.nested import packages
 #: Below lib/modules/<release>/kernel: two thirds of a distribution kernel drive hardware that no box has.
 NOT_IN_A_BOX = (
     "sound",
-    *(f"drivers/{name}" for name in ("gpu", "media", "infiniband", "staging", "iio", "hwmon", "usb", "input")),
+    *(f"drivers/{name}" for name in ("gpu", "media", "infiniband", "staging", "iio", "hwmon", "usb")),
     *(f"drivers/net/{name}" for name in ("wireless", "ethernet", "usb", "can")),
 )
 

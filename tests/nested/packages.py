@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: Part of every folder's name: a change of what is made of a package makes it anew.
-LAYOUT = 1
+LAYOUT = 2
 
 
 class Unavailable(Exception):
@@ -79,6 +79,9 @@ def _make(package: str, wanted: Path, finish: Callable[[Path], None] | None) -> 
         if finish is not None:
             finish(contents)
         contents.rename(wanted)
+    for outdated in wanted.parent.glob(f"{package}-[0-9]*"):
+        if outdated.is_dir() and outdated != wanted and outdated.name.removeprefix(f"{package}-").isdigit():
+            shutil.rmtree(outdated)
 
 
 def _concrete(package: str) -> str:
