@@ -36,7 +36,16 @@ DEVICE_CORE = (
     "virtio/rng.c",
     "virtio/set.c",
 )
-KVM_PART = ("control.c", "cpu_state.c", "guest_ram.c", "inspect.c", "kvm.c", "vcpu.c")
+KVM_PART = (
+    "add_devices.c",
+    "control.c",
+    "cpu_state.c",
+    "guest_ram.c",
+    "inspect.c",
+    "kvm.c",
+    "kvm_virtio.c",
+    "vcpu.c",
+)
 COMPILE_ARGS = (
     "-std=gnu11",
     "-O2",

@@ -73,6 +73,8 @@ static int set_up(struct nl_machine *machine, const struct nl_config *config, st
 static void release(struct nl_machine *machine) {
     kvm_tear_down(machine);
     guest_ram_destroy(machine);
+    kvm_virtio_close(machine);
+    virtio_set_close(&machine->virtio);
     devices_close(&machine->devices);
     events_close(&machine->events);
     if (machine->kvm_fd >= 0)
@@ -107,6 +109,15 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         free(machine);
         return NULL;
     }
+    result = virtio_set_init(&machine->virtio, &machine->devices.bus, &machine->memory, kvm_virtio_hooks(machine));
+    if (result < 0) {
+        fail(error, -result, "make the PCI bus");
+        devices_close(&machine->devices);
+        events_close(&machine->events);
+        free(machine);
+        return NULL;
+    }
+    pthread_mutex_init(&machine->kvm_virtio.lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&machine->lock, NULL);
@@ -130,10 +141,13 @@ int nl_machine_start(struct nl_machine *machine, struct nl_error *error) {
         return -EBUSY;
     if (!machine->mode_set)
         return fail(error, EINVAL, "start without an entry point");
+    int result = virtio_set_start(&machine->virtio);
+    if (result < 0)
+        return fail(error, -result, "start the devices' threads");
     pthread_mutex_lock(&machine->lock);
     /* The threads find the pause and park: none runs the guest before all of them exist. */
     atomic_store(&machine->request, REQUEST_PAUSE);
-    int result = vcpus_start(machine, error);
+    result = vcpus_start(machine, error);
     if (result == 0) {
         count_shared(&machine->boots, 1);
         atomic_store(&machine->state, NL_RUNNING);
@@ -178,11 +192,14 @@ int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_
     if (state == NL_RUNNING || state == NL_PAUSED || ended(state))
         result = await_parked(machine, timeout_ms);
     pthread_mutex_unlock(&machine->lock);
+    if (result == 0) /* the devices after the vCPUs: what these began is done or waits for the resume */
+        virtio_set_pause(&machine->virtio);
     return result == -ETIMEDOUT ? fail(error, ETIMEDOUT, "wait for the vCPUs to stop") : result;
 }
 
 int nl_machine_resume(struct nl_machine *machine, struct nl_error *error) {
     (void)error;
+    virtio_set_resume(&machine->virtio);
     pthread_mutex_lock(&machine->lock);
     int state = atomic_load(&machine->state);
     if (state == NL_PAUSED) {
@@ -204,6 +221,7 @@ int nl_machine_stop(struct nl_machine *machine, struct nl_error *error) {
     pthread_mutex_unlock(&machine->lock);
     if (machine->threads_started)
         vcpus_join(machine);
+    virtio_set_stop(&machine->virtio);
     atomic_store(&machine->state, NL_STOPPED);
     return 0;
 }
@@ -213,6 +231,7 @@ int nl_machine_reset(struct nl_machine *machine, struct nl_error *error) {
     /* A new VM is the only state that is sure to be fresh: whatever KVM kept of the old one goes with it. */
     kvm_tear_down(machine);
     devices_reset(&machine->devices);
+    virtio_set_reset(&machine->virtio);
     events_clear(&machine->events);
     machine->mode_set = false;
     int result = guest_ram_empty(machine, error);

@@ -93,6 +93,7 @@ void kvm_tear_down(struct nl_machine *machine) {
     if (machine->vm_fd >= 0)
         close(machine->vm_fd);
     machine->vm_fd = -1;
+    kvm_virtio_forget(machine);
 }
 
 void kvm_set_irq(void *opaque, int level) {

@@ -9,6 +9,7 @@
 #include "events.h"
 #include "interface.h"
 #include "memory.h"
+#include "virtio/set.h"
 
 /* What the vCPU threads are asked to do. They read it before every entry into the guest. */
 enum request {
@@ -16,6 +17,13 @@ enum request {
     REQUEST_PAUSE,
     REQUEST_END, /* the guest has ended: stay out of it until the machine is stopped */
     REQUEST_STOP,
+};
+
+/* The short ways between KVM and the virtio devices, kvm_virtio.c. */
+struct kvm_virtio {
+    pthread_mutex_t lock;
+    struct msi_route *routes;
+    unsigned count;
 };
 
 struct vcpu {
@@ -47,6 +55,8 @@ struct nl_machine {
     struct vcpu *vcpus;
 
     struct devices devices;
+    struct virtio_set virtio;
+    struct kvm_virtio kvm_virtio;
     struct events events;
     counter ends_swallowed, msrs_refused, cpuid_refused, boots;
 };
@@ -63,6 +73,12 @@ void guest_ram_destroy(struct nl_machine *machine);
 int kvm_build(struct nl_machine *machine, struct nl_error *error);
 void kvm_tear_down(struct nl_machine *machine);
 void kvm_set_irq(void *machine, int level); /* COM1's wire */
+
+/* kvm_virtio.c */
+struct virtio_hooks kvm_virtio_hooks(struct nl_machine *machine);
+int kvm_virtio_connect(struct nl_machine *machine, struct virtio_device *device);
+void kvm_virtio_forget(struct nl_machine *machine); /* the VM is gone, and what it knew */
+void kvm_virtio_close(struct nl_machine *machine);  /* before the devices */
 
 /* cpu_state.c */
 int cpu_set_identity(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error);

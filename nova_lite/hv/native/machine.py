@@ -21,6 +21,7 @@ import os
 from dataclasses import dataclass
 
 from nova_lite.hv import console_log as console_ring
+from nova_lite.hv.native import devices
 from nova_lite.hv.native._kvm import ffi, lib
 
 LOG = logging.getLogger(__name__)
@@ -239,6 +240,15 @@ class Machine:
         """
         self._check(lib.nl_machine_set_long_mode(self._open("set up"), entry, rsi, stack, self._error), "set up")
 
+    # -- devices ------------------------------------------------------------------------------------------------
+
+    def add(self, device: devices.Device) -> None:
+        """Put a virtio device on the PCI bus. Only in ``created``; it stays through every reset.
+
+        :raises MachineError: it cannot be made of these parts, or the bus is full.
+        """
+        self._check(device.add_to(self._open("add a device to"), self._error), "add a device to")
+
     # -- while it runs ------------------------------------------------------------------------------------------
 
     def serial_input(self, data: bytes) -> int:
@@ -298,6 +308,7 @@ class Machine:
                 "unclaimed_mmio_writes": c.unclaimed_mmio_writes,
             },
         }
+        result |= self._device_counters(native)
         v = ffi.new("struct nl_vcpu_counters *")
         for index in range(self.vcpus):
             lib.nl_machine_vcpu_counters(native, index, v)
@@ -309,6 +320,18 @@ class Machine:
                 "parks": v.parks,
                 "cpu_ns": v.cpu_ns,
             }
+        return result
+
+    @staticmethod
+    def _device_counters(native) -> dict[str, dict[str, int]]:  # type: ignore[no-untyped-def]
+        result: dict[str, dict[str, int]] = {}
+        d = ffi.new("struct nl_device_counters *")
+        index = 0
+        while lib.nl_machine_device_counters(native, index, d) == 0:
+            result[ffi.string(d.id).decode()] = {
+                ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)
+            }
+            index += 1
         return result
 
     # -- inside -------------------------------------------------------------------------------------------------

@@ -1,0 +1,79 @@
+/* What Python calls to give a machine its virtio devices, before it is started for the first time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "virtio/kinds.h"
+
+static int check(struct nl_machine *machine) {
+    return atomic_load(&machine->state) == NL_CREATED ? 0 : -EBUSY;
+}
+
+static int keep(int fd, struct nl_error *error) {
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return own < 0 ? fail(error, errno, "keep a device's file") : own;
+}
+
+/* The last step of all of them. ``fd``: what the device owns, closed when it could not even be made; or -1. */
+static int add(struct nl_machine *machine, const char *id, struct virtio_device *device, int fd,
+               struct nl_error *error) {
+    if (device == NULL && fd >= 0)
+        close(fd);
+    int result = virtio_set_add(&machine->virtio, device, id);
+    if (result == 0)
+        result = kvm_virtio_connect(machine, device);
+    return result < 0 ? fail(error, -result, "put a device on the PCI bus") : 0;
+}
+
+int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, struct nl_error *error) {
+    int own = check(machine);
+    if (own < 0 || (own = keep(fd, error)) < 0)
+        return own;
+    return add(machine, id, rng_create(own), own, error);
+}
+
+int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct nl_disk_config *config,
+                        struct nl_error *error) {
+    struct nl_disk_config own = *config;
+    int result = check(machine);
+    if (result < 0)
+        return result;
+    if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || config->queue_size < 2 ||
+        config->queue_size > VIRTIO_QUEUE_SIZE_MAX || (config->queue_size & (config->queue_size - 1)) != 0)
+        return fail(error, EINVAL, "make queues of this number or size");
+    if ((own.fd = keep(config->fd, error)) < 0)
+        return own.fd;
+    off_t size = lseek(own.fd, 0, SEEK_END);
+    if (size < 0) {
+        result = fail(error, errno, "find a disk's size");
+        close(own.fd);
+        return result;
+    }
+    return add(machine, id, block_create(&own, (uint64_t)size), own.fd, error);
+}
+
+int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters) {
+    if (index >= machine->virtio.count)
+        return -EINVAL;
+    struct virtio_device *device = machine->virtio.devices[index];
+    const struct virtio_counter common[] = {{"notifications", counted(&device->notifications)},
+                                            {"interrupts", counted(&device->interrupts)},
+                                            {"resets", counted(&device->resets)},
+                                            {"broken", counted(&device->broken)}};
+    const unsigned common_count = sizeof(common) / sizeof(common[0]);
+    _Static_assert(sizeof(common) / sizeof(common[0]) + VIRTIO_COUNTERS <= NL_DEVICE_VALUES, "all have room");
+    memset(counters, 0, sizeof(*counters));
+    memcpy(counters->id, device->id, sizeof(counters->id));
+    counters->number = device->number;
+    counters->count = common_count + device->counter_count;
+    for (unsigned i = 0; i < counters->count; i++) {
+        bool own = i >= common_count;
+        const char *name = own ? device->counters[i - common_count].name : common[i].name;
+        snprintf(counters->names[i], sizeof(counters->names[i]), "%s", name);
+        counters->values[i] = own ? counted(&device->counters[i - common_count].value) : common[i].value;
+    }
+    return 0;
+}

@@ -1,0 +1,82 @@
+"""virtio devices as Python describes them to a ``Machine``: dataclasses of open descriptors and plain numbers.
+
+The machine keeps duplicates of the descriptors; the caller closes its own when ``Machine.add`` has returned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nova_lite.hv.native._kvm import ffi, lib
+
+
+class Device(Protocol):
+    """Something that ``Machine.add`` takes. ``id`` names it in the counters; at most 31 bytes of it are kept."""
+
+    id: str
+
+    def add_to(self, native: Any, error: Any) -> int: ...
+
+
+@dataclass(frozen=True)
+class TokenBucket:
+    """``size`` tokens come back in ``refill_ms``; ``one_time_burst`` come once. Size 0: no limit."""
+
+    size: int = 0
+    one_time_burst: int = 0
+    refill_ms: int = 0
+
+    def native(self) -> dict[str, int]:
+        return {"size": self.size, "one_time_burst": self.one_time_burst, "refill_ms": self.refill_ms}
+
+
+@dataclass(frozen=True)
+class RateLimiter:
+    """Limits of bytes and of operations."""
+
+    bandwidth: TokenBucket = field(default_factory=TokenBucket)
+    ops: TokenBucket = field(default_factory=TokenBucket)
+
+    def native(self) -> dict[str, dict[str, int]]:
+        return {"bandwidth": self.bandwidth.native(), "ops": self.ops.native()}
+
+
+@dataclass(frozen=True)
+class Rng:
+    """Random bytes read from ``fd``."""
+
+    id: str
+    fd: int
+
+    def add_to(self, native: Any, error: Any) -> int:
+        return int(lib.nl_machine_add_rng(native, self.id.encode(), self.fd, error))
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A raw image or a block device, open as ``fd``. ``serial``: at most 20 bytes."""
+
+    id: str
+    fd: int
+    read_only: bool = False
+    queues: int = 1
+    queue_size: int = 128
+    serial: str = ""
+    discard: bool = True
+    limiter: RateLimiter = field(default_factory=RateLimiter)
+
+    def add_to(self, native: Any, error: Any) -> int:
+        config = ffi.new(
+            "struct nl_disk_config *",
+            {
+                "fd": self.fd,
+                "queues": self.queues,
+                "queue_size": self.queue_size,
+                "read_only": self.read_only,
+                "discard": self.discard,
+                "serial": self.serial.encode()[:20],
+                "limiter": self.limiter.native(),
+            },
+        )
+        return int(lib.nl_machine_add_disk(native, self.id.encode(), config, error))
