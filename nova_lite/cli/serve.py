@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -21,6 +19,7 @@ import click
 from nova_lite import __version__, exceptions, log
 from nova_lite.cli import first_start
 from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.status import get_json
 from nova_lite.cli.supervisor import Child, StartFailed, Supervisor
 from nova_lite.cli.token import token_file
 from nova_lite.cli.vms import running_vms
@@ -30,6 +29,7 @@ from nova_lite.notify import notify
 LOG = logging.getLogger("nova_lite.serve")
 
 READY_WITHIN = 60.0  # seconds
+PYTHON = (sys.executable, "-P")  # -P: what lies in the folder where somebody typed `nova-lite serve` is not imported
 _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 
 
@@ -73,13 +73,13 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
         children = [
             Child(
                 "agent",
-                [sys.executable, "-m", "nova_lite.compute.agent", *config_arguments(settings)],
+                [*PYTHON, "-m", "nova_lite.compute.agent", *config_arguments(settings)],
                 {**child_environment(settings), "NOTIFY_SOCKET": notified.getsockname()},
             ),
             Child(
                 "API",
                 [
-                    *(sys.executable, "-m", "nova_lite.cli.api_server", *config_arguments(settings)),
+                    *(*PYTHON, "-m", "nova_lite.cli.api_server", *config_arguments(settings)),
                     *("--listen-fd", str(listener.fileno())),
                 ],
                 child_environment(settings),
@@ -226,8 +226,7 @@ def wait_ready(receiver: socket.socket, base_url: str) -> None:
     except TimeoutError as error:
         raise TimeoutError(f"the agent said nothing for {READY_WITHIN:.0f} s") from error
     # The request waits in the listening socket's backlog until a worker takes it.
-    with urllib.request.urlopen(f"{base_url}/healthcheck", timeout=READY_WITHIN) as answer:
-        health = json.load(answer)
+    health = get_json(f"{base_url}/healthcheck", timeout=READY_WITHIN)
     if down := [name for name, state in health.items() if state == "down"]:
         raise exceptions.Unavailable(f"the API says that its {' and '.join(down)} does not answer")
 

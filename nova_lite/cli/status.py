@@ -68,10 +68,15 @@ def serving_process(paths: Paths) -> dict[str, Any] | None:
     return None
 
 
+def get_json(url: str, timeout: float) -> Any:
+    """The document at ``url`` of this host, whatever proxy the environment names for others."""
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=timeout) as answer:
+        return json.load(answer)
+
+
 def _ask_api(url: str) -> dict[str, Any] | None:
     try:
-        with urllib.request.urlopen(url + "/", timeout=2.0) as answer:
-            versions = json.load(answer)["versions"]
+        versions = get_json(url + "/", timeout=2.0)["versions"]
         return {"url": url, "versions": [entry["version"] for entry in versions]}
     except (OSError, ValueError, KeyError, TypeError):
         return None  # nobody listens there, or somebody else does

@@ -8,13 +8,13 @@ import select
 import signal
 import socket
 import stat
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
+from nova_lite.cli.status import get_json
 from tests.serving import PATIENCE, Serving, nova_lite
 
 
@@ -107,8 +107,7 @@ def test_a_part_that_dies_is_started_again(serving: Serving, name: str) -> None:
     os.kill(pid, signal.SIGKILL)
     assert ended(pid)
     # The listening socket stays open: this request waits there until the API is back.
-    with urllib.request.urlopen(f"{serving.url}/healthcheck", timeout=PATIENCE) as answer:
-        assert answer.status == 200
+    assert get_json(f"{serving.url}/healthcheck", timeout=PATIENCE)["status"] == "ok"
     while serving.children().get(name, pid) == pid:
         select.select([], [], [], 0.05)
     assert f"the {name} was killed by SIGKILL; it starts again" in serving.output()
