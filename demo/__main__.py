@@ -186,7 +186,8 @@ def _say_how_to_reach(service: Service, screen: Screen) -> None:
     screen.line(f"  reach it  curl -s -H 'X-Auth-Token: {token}' {service.url}/v2.1/servers/detail")
     screen.line(f"            export OS_CLIENT_CONFIG_FILE={service.state}/clouds.yaml OS_CLOUD=nova-lite")
     screen.line(f"  its log   {service.log}")
-    screen.line(f"  stop it   kill {service.pid}; {command} vm stop --all; rm -r {service.state}")
+    screen.line(f"  stop it   kill {service.pid}; tail --pid={service.pid} -f /dev/null")  # waits for its end
+    screen.line(f"            {command} vm stop --all; rm -r {service.state}")
 
 
 if __name__ == "__main__":
