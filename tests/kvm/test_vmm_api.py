@@ -186,7 +186,7 @@ def test_unknown_paths_are_404_with_an_array_of_sentences(vmm: Vmm) -> None:
         ('{"payload": {"kernel": "relative"}}', "payload.kernel"),
         ('{"payload": {"kernel": "/x\\u0000y"}}', "payload.kernel"),
         ('{"payload": {"kernel": "/x"}, "kernel": {"path": "/x"}}', "kernel"),
-        ('{"payload": {"kernel": "/x", "initramfs": "/y"}}', "payload.initramfs: is not supported yet"),
+        ('{"payload": {"kernel": "/x", "firmware": "/y"}}', "payload.firmware: is not supported yet"),
         ('{"payload": {"kernel": "/x"}, "disks": [{"path": "/d"}]}', "disks: is not supported yet"),
         ('{"payload": {"kernel": "/x"}, "colour": 1}', "colour: unknown key"),
         ('{"payload": {"kernel": "/x"}, "cpus": {"boot_vcpus": 0}}', "cpus.boot_vcpus"),

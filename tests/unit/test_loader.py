@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_lite.hv import guests
-from nova_lite.hv.vmm import loader
+from nova_lite.hv.vmm import kernel_file, linux_boot, loader
 from nova_lite.hv.vmm.loader import LoaderError
 
 MEMORY = 16 << 20
@@ -25,11 +25,12 @@ class Memory:
 
     def __init__(self, memory_size: int = MEMORY) -> None:
         self.memory_size = memory_size
+        self.vcpus, self.pvpanic = 2, False
         self.parts: dict[int, bytes] = {}
         self.start: tuple[str, int, int] | None = None
 
     def write_memory(self, gpa: int, data: bytes) -> None:
-        assert any(s <= gpa and gpa + len(data) <= s + n for s, n in loader.memory_areas(self.memory_size))
+        assert any(s <= gpa and gpa + len(data) <= s + n for s, n in kernel_file.memory_areas(self.memory_size))
         self.parts[gpa] = bytes(data)
 
     def set_real_mode(self, address: int) -> None:
@@ -37,6 +38,9 @@ class Memory:
 
     def set_long_mode(self, entry: int, rsi: int = 0) -> None:
         self.start = ("long", entry, rsi)
+
+    def set_pvh(self, entry: int, start_info: int) -> None:
+        self.start = ("pvh", entry, start_info)
 
 
 def segment(kind=1, offset=0x100, address=0x100000, file_size=3, memory_size=0x1000) -> bytes:
@@ -92,26 +96,29 @@ def test_an_elf_kernel_is_loaded_where_it_says(image):
     assert loader.load(memory, image(content)) == "elf64"
     assert memory.parts[0x100000] == CODE
     assert memory.parts[0x200000] == CODE[1:]
-    assert memory.start == ("long", 0x100001, loader.BOOT_PARAMS_ADDRESS)
+    assert memory.start == ("long", 0x100001, linux_boot.BOOT_PARAMS_ADDRESS)
 
 
 def test_boot_params_tell_memory_and_command_line(image):
     memory = Memory()
     loader.load(memory, image(elf()), "console=ttyS0 quiet")
-    page = memory.parts[loader.BOOT_PARAMS_ADDRESS]
+    page = memory.parts[linux_boot.BOOT_PARAMS_ADDRESS]
     assert page[0x1FE:0x206] == b"\x55\xaaHdrS\x0f\x02"
     (line,) = struct.unpack_from("<I", page, 0x228)
     assert memory.parts[line] == b"console=ttyS0 quiet\0"
     areas = [struct.unpack_from("<QQI", page, 0x2D0 + 20 * index) for index in range(page[0x1E8])]
-    assert areas == [(0, 0x9FC00, 1), (0x9FC00, 0x60400, 2), (0x100000, MEMORY - 0x100000, 1)]
+    ecam = (0xE0000000, 1 << 20, 2)
+    assert areas == [(0, 0x9FC00, 1), (0x9FC00, 0x60400, 2), (0x100000, MEMORY - 0x100000, 1), ecam]
+    (rsdp,) = struct.unpack_from("<Q", page, 0x70)
+    assert memory.parts[rsdp].startswith(b"RSD PTR ")
 
 
 def test_memory_above_three_gib_is_announced_at_four(image):
     memory = Memory(5 << 30)
     loader.load(memory, image(elf()))
-    page = memory.parts[loader.BOOT_PARAMS_ADDRESS]
+    page = memory.parts[linux_boot.BOOT_PARAMS_ADDRESS]
     areas = [struct.unpack_from("<QQI", page, 0x2D0 + 20 * index) for index in range(page[0x1E8])]
-    assert areas[2:] == [(0x100000, (3 << 30) - 0x100000, 1), (4 << 30, 2 << 30, 1)]
+    assert (areas[2], areas[4]) == ((0x100000, (3 << 30) - 0x100000, 1), (4 << 30, 2 << 30, 1))
 
 
 @pytest.mark.parametrize("format", [None, "flat16"])
@@ -140,8 +147,6 @@ def test_an_open_file_may_be_given_instead_of_a_path(image):
 @pytest.mark.parametrize(
     ("content", "name"),
     [
-        (b"MZ" + bytes(0x200) + b"HdrS" + bytes(100), "a Linux bzImage"),
-        (bytes(0x202) + b"HdrS" + bytes(100), "a Linux bzImage"),
         (b"MZ" + bytes(100), "a PE/EFI program"),
         (gzip.compress(elf()), "a gzip file"),
         (lzma.compress(elf()), "an xz file"),
@@ -226,14 +231,16 @@ def test_memory_between_three_and_four_gib_does_not_exist(image):
         loader.check(image(elf(segment(address=4 << 30), entry=4 << 30)), 8 << 30)
 
 
-@pytest.mark.parametrize("format", ["elf64", "flat16"])
+@pytest.mark.parametrize("format", ["elf64", "pvh"])
 def test_an_announced_format_must_be_true(image, format):
-    content = elf() if format == "flat16" else b"\x31\xc0"
-    assert "ELF file" in refused(image(content), format=format)
+    assert "no ELF file" in refused(image(b"\x31\xc0"), format=format)
+    assert "no Linux bzImage" in refused(image(b"\x31\xc0"), format="bzimage")
+    for announced in ("flat16", "bzimage"):
+        assert f"announced as {announced} but is an ELF file" in refused(image(elf()), format=announced)
 
 
 def test_unknown_formats_and_oversized_flat_binaries_are_refused(image):
-    assert "'bzimage' is not known" in refused(image(elf()), format="bzimage")
+    assert "'uimage' is not known" in refused(image(elf()), format="uimage")
     assert "65537 bytes" in refused(image(bytes(65537)), format="flat16")
     with pytest.raises(LoaderError, match="needs memory up to"):
         loader.check(image(b"\xf4" * 4096), 64 << 10, "flat16")

@@ -109,6 +109,13 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         free(machine);
         return NULL;
     }
+    if (config->pvpanic && (result = devices_add_pvpanic(&machine->devices)) < 0) {
+        fail(error, -result, "find room for the pvpanic device");
+        devices_close(&machine->devices);
+        events_close(&machine->events);
+        free(machine);
+        return NULL;
+    }
     result = virtio_set_init(&machine->virtio, &machine->devices.bus, &machine->memory, kvm_virtio_hooks(machine));
     if (result < 0) {
         fail(error, -result, "make the PCI bus");
@@ -257,4 +264,25 @@ int nl_machine_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_
     int result = cpu_set_long_mode(machine, entry, rsi, stack, error);
     machine->mode_set = result == 0;
     return result;
+}
+
+int nl_machine_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info, struct nl_error *error) {
+    if (atomic_load(&machine->state) != NL_CREATED)
+        return -EBUSY;
+    int result = cpu_set_pvh(machine, entry, start_info, error);
+    machine->mode_set = result == 0;
+    return result;
+}
+
+static bool is_on(struct nl_machine *machine) {
+    int state = atomic_load(&machine->state);
+    return state == NL_RUNNING || state == NL_PAUSED;
+}
+
+int nl_machine_press_power_button(struct nl_machine *machine, struct nl_error *error) {
+    return is_on(machine) ? kvm_pulse_power_button(machine, error) : -EBUSY;
+}
+
+int nl_machine_nmi(struct nl_machine *machine, struct nl_error *error) {
+    return is_on(machine) ? kvm_nmi(machine, error) : -EBUSY;
 }

@@ -1,6 +1,5 @@
-/* What a vCPU looks like before its first instruction: CPUID, MSRs, real mode, long mode; and after its last. */
+/* What a vCPU looks like before its first instruction: MSRs, real mode, protected mode, long mode; and after its last. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -24,73 +23,6 @@
 #define MSR_IA32_MISC_ENABLE 0x1a0
 #define MSR_MTRR_DEF_TYPE 0x2ff
 
-#define CPUID_HYPERVISOR (1u << 31)
-#define CPUID_HTT (1u << 28)
-
-static unsigned bits_for(uint32_t count) {
-    unsigned bits = 0;
-    while ((1u << bits) < count)
-        bits++;
-    return bits;
-}
-
-/* The host's table describes the host's processors; these leaves must describe ours. */
-static void adapt_cpuid(struct kvm_cpuid_entry2 *entry, uint32_t index, uint32_t count) {
-    switch (entry->function) {
-    case 0x1: /* APIC id, how many logical processors */
-        entry->ebx = (entry->ebx & 0xffff) | count << 16 | index << 24;
-        entry->ecx |= CPUID_HYPERVISOR;
-        entry->edx = count > 1 ? entry->edx | CPUID_HTT : entry->edx & ~CPUID_HTT;
-        break;
-    case 0x4: /* caches: shared by nobody at levels 1 and 2, by all at level 3 */
-        if ((entry->eax & 0x1f) != 0) {
-            uint32_t sharing = (entry->eax >> 5 & 7) >= 3 ? count - 1 : 0;
-            entry->eax = (entry->eax & 0x3fff) | sharing << 14 | ((1u << bits_for(count)) - 1) << 26;
-        }
-        break;
-    case 0xa: /* no performance counters */
-        entry->eax = entry->ebx = entry->ecx = entry->edx = 0;
-        break;
-    case 0xb:
-    case 0x1f: /* one thread per core, all cores in one package */
-        entry->edx = index;
-        entry->ecx = entry->index;
-        entry->eax = entry->ebx = 0;
-        if (entry->index == 0) {
-            entry->ebx = 1;
-            entry->ecx |= 1 << 8;
-        } else if (entry->index == 1) {
-            entry->eax = bits_for(count);
-            entry->ebx = count;
-            entry->ecx |= 2 << 8;
-        }
-        break;
-    case 0x80000008: /* AMD: how many processors, and how many bits of the APIC id tell them apart */
-        entry->ecx = (entry->ecx & ~0xf0ffu) | (count - 1) | bits_for(count) << 12;
-        break;
-    case 0x8000001e: /* AMD: APIC id, core, one thread each, node 0 */
-        entry->eax = index;
-        entry->ebx = index & 0xff;
-        entry->ecx = 0;
-        break;
-    }
-}
-
-static struct kvm_cpuid2 *supported_cpuid(int kvm_fd) {
-    for (uint32_t entries = 64; entries <= 1024; entries *= 2) {
-        struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + entries * sizeof(cpuid->entries[0]));
-        if (cpuid == NULL)
-            return NULL;
-        cpuid->nent = entries;
-        if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid) == 0)
-            return cpuid;
-        free(cpuid);
-        if (errno != E2BIG)
-            return NULL;
-    }
-    return NULL;
-}
-
 static void set_msr(struct nl_machine *machine, struct vcpu *vcpu, uint32_t index, uint64_t value) {
     struct {
         struct kvm_msrs head;
@@ -102,14 +34,9 @@ static void set_msr(struct nl_machine *machine, struct vcpu *vcpu, uint32_t inde
 }
 
 int cpu_set_identity(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error) {
-    struct kvm_cpuid2 *cpuid = supported_cpuid(machine->kvm_fd);
-    if (cpuid == NULL)
-        return fail(error, errno, "ask for the host's CPUID table");
-    for (uint32_t i = 0; i < cpuid->nent; i++)
-        adapt_cpuid(&cpuid->entries[i], vcpu->index, machine->vcpu_count);
-    if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid) < 0)
-        count_shared(&machine->cpuid_refused, 1);
-    free(cpuid);
+    int result = cpu_set_cpuid(machine, vcpu, error);
+    if (result < 0)
+        return result;
     set_msr(machine, vcpu, MSR_IA32_MISC_ENABLE, 1);  /* fast string operations */
     set_msr(machine, vcpu, MSR_MTRR_DEF_TYPE, 0x806); /* MTRRs on, write-back by default */
     return 0;
@@ -197,6 +124,33 @@ int cpu_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_t rsi, 
     sregs.cr4 = CR4_PAE;
     sregs.efer = EFER_LME | EFER_LMA;
     result = set_registers(vcpu, &sregs, &regs, error);
+    return result < 0 ? result : wire_local_apic(vcpu, error);
+}
+
+/* Xen, docs/misc/pvh.html: paging off, flat segments, ebx points to the start info; Linux's PVH entry expects it so. */
+int cpu_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info, struct nl_error *error) {
+    static const uint64_t gdt[] = {0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00008b0000000067};
+    struct vcpu *vcpu = &machine->vcpus[0];
+    struct kvm_sregs sregs;
+    struct kvm_regs regs = {.rip = entry, .rbx = start_info, .rflags = 2};
+    if (entry > UINT32_MAX || start_info > UINT32_MAX ||
+        !memory_write(&machine->memory, GDT_ADDRESS, gdt, sizeof(gdt)))
+        return fail(error, EINVAL, "start in protected mode at this address");
+    if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+        return fail(error, errno, "read the vCPU's segments");
+    struct kvm_segment code = {
+        .limit = 0xffffffff, .selector = 0x8, .type = 0xb, .present = 1, .s = 1, .db = 1, .g = 1};
+    struct kvm_segment data = {
+        .limit = 0xffffffff, .selector = 0x10, .type = 0x3, .present = 1, .s = 1, .db = 1, .g = 1};
+    struct kvm_segment task = {.limit = 0x67, .selector = 0x18, .type = 0xb, .present = 1};
+    sregs.cs = code;
+    sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+    sregs.tr = task;
+    sregs.gdt = (struct kvm_dtable){.base = GDT_ADDRESS, .limit = 4 * 8 - 1};
+    sregs.idt = (struct kvm_dtable){0};
+    sregs.cr0 = CR0_PE | CR0_ET;
+    sregs.cr3 = sregs.cr4 = sregs.efer = 0;
+    int result = set_registers(vcpu, &sregs, &regs, error);
     return result < 0 ? result : wire_local_apic(vcpu, error);
 }
 

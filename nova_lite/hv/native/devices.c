@@ -17,24 +17,31 @@ int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struc
     devices->end = end;
     devices->port_console.console = &devices->console;
     serial_init(&devices->serial, &devices->console, com1_irq);
+    cmos_init(&devices->cmos);
     struct bus *bus = &devices->bus;
     /* The busiest first: the bus looks in this order. */
     if (attach(bus, &port_console_ports, &devices->port_console) && attach(bus, &serial_ports, &devices->serial) &&
         attach(bus, &debug_port_ports, &devices->debug_port) && attach(bus, &i8042_ports, &devices->end) &&
-        attach(bus, &power_ports, &devices->end))
+        attach(bus, &power_ports, &devices->end) && attach(bus, &cmos_ports, &devices->cmos))
         return 0;
     devices_close(devices);
     return -ENOSPC;
 }
 
+int devices_add_pvpanic(struct devices *devices) {
+    return attach(&devices->bus, &pvpanic_ports, &devices->end) ? 0 : -ENOSPC;
+}
+
 void devices_reset(struct devices *devices) {
     serial_reset(&devices->serial);
+    cmos_reset(&devices->cmos);
     atomic_store(&devices->console.first_output_ns, 0);
     atomic_store(&devices->debug_port.first_ns, 0);
 }
 
 void devices_close(struct devices *devices) {
     pthread_mutex_destroy(&devices->serial.lock);
+    pthread_mutex_destroy(&devices->cmos.lock);
     console_close(&devices->console);
 }
 

@@ -47,12 +47,19 @@ struct debug_port {
     counter writes, last, first_ns;
 };
 
+struct cmos {
+    pthread_mutex_t lock;
+    uint8_t index;
+    uint8_t bytes[128];
+};
+
 struct devices {
     struct bus bus;
     struct console console;
     struct serial serial;
     struct port_console port_console;
     struct debug_port debug_port;
+    struct cmos cmos;
     struct end_hook end;
 };
 
@@ -61,11 +68,17 @@ void serial_reset(struct serial *serial);
 /* Input from the host; returns how many bytes there was room for. */
 size_t serial_input(struct serial *serial, const uint8_t *data, size_t size);
 
-extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports;
+void cmos_init(struct cmos *cmos);
+void cmos_reset(struct cmos *cmos);
+
+extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports, cmos_ports,
+    pvpanic_ports;
 
 /* Put every device on the bus. 0 or a negative errno; ``devices`` must be zeroed. */
 int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,
                  struct end_hook end);
+/* The device is there only when the machine's configuration asks for it. 0 or a negative errno. */
+int devices_add_pvpanic(struct devices *devices);
 /* As after power-on; counters and the console log go on. */
 void devices_reset(struct devices *devices);
 void devices_close(struct devices *devices);

@@ -17,6 +17,7 @@ struct nl_config {
     int32_t kvm_fd;         /* an open /dev/kvm; the machine keeps its own duplicate */
     int32_t console_log_fd; /* a ring file as nova_lite/hv/console_log.py makes it, or -1 */
     int32_t serial_out_fd;  /* gets a copy of the console output, or -1 */
+    int32_t pvpanic;        /* whether the guest may report a panic on port 0x505 */
 };
 
 enum nl_state {
@@ -79,6 +80,9 @@ struct nl_counters {
     uint64_t cpuid_refused;
     uint64_t boots;
 };
+
+/* How many bytes one block of lz4 gave, or -1 when it is broken or does not fit. */
+int64_t nl_lz4_block(const void *packed, size_t packed_size, void *unpacked, size_t room);
 
 /* ``size`` tokens come back in ``refill_ms``; size 0: no limit. */
 struct nl_token_bucket {
@@ -151,11 +155,16 @@ int nl_machine_write_memory(struct nl_machine *machine, uint64_t address, const 
 int nl_machine_set_real_mode(struct nl_machine *machine, uint64_t address, struct nl_error *error);
 int nl_machine_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_t rsi, uint64_t stack,
                              struct nl_error *error);
+/* 32-bit protected mode without paging, as Xen's PVH boot protocol has it. */
+int nl_machine_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info, struct nl_error *error);
 int nl_machine_start(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_error *error);
 int nl_machine_resume(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_stop(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_reset(struct nl_machine *machine, struct nl_error *error);
+/* Both may come while the guest runs or is paused; in other states -EBUSY. */
+int nl_machine_press_power_button(struct nl_machine *machine, struct nl_error *error);
+int nl_machine_nmi(struct nl_machine *machine, struct nl_error *error);
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);
 int nl_machine_next_event(struct nl_machine *machine, struct nl_event *event);
 void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counters);

@@ -10,6 +10,9 @@
 #define TSS_ADDRESS 0xfffbd000ul           /* three pages Intel needs, in the hole below 4 GiB */
 #define IDENTITY_MAP_ADDRESS 0xfffbc000ull /* one more, for real mode on old Intel processors */
 #define COM1_GSI 4
+#define POWER_BUTTON_GSI 5 /* nova_lite/hv/vmm/acpi has it as the event device's interrupt */
+#define MSI_ADDRESS 0xfee00000u
+#define MSI_DELIVER_NMI 0x400u
 
 static int check_host(struct nl_machine *machine, struct nl_error *error) {
     static const int needed[] = {KVM_CAP_IRQCHIP, KVM_CAP_USER_MEMORY, KVM_CAP_IMMEDIATE_EXIT, KVM_CAP_EXT_CPUID,
@@ -100,4 +103,23 @@ void kvm_set_irq(void *opaque, int level) {
     struct nl_machine *machine = opaque;
     struct kvm_irq_level irq = {.irq = COM1_GSI, .level = (uint32_t)level};
     ioctl(machine->vm_fd, KVM_IRQ_LINE, &irq);
+}
+
+int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error) {
+    for (int level = 1; level >= 0; level--) {
+        struct kvm_irq_level irq = {.irq = POWER_BUTTON_GSI, .level = (uint32_t)level};
+        if (ioctl(machine->vm_fd, KVM_IRQ_LINE, &irq) < 0)
+            return fail(error, errno, "press the power button");
+    }
+    return 0;
+}
+
+int kvm_nmi(struct nl_machine *machine, struct nl_error *error) {
+    /* As a message: KVM_NMI belongs to the vCPU and would wait until its thread leaves the guest. */
+    for (uint32_t i = 0; i < machine->vcpu_count; i++) {
+        struct kvm_msi message = {.address_lo = MSI_ADDRESS | i << 12, .data = MSI_DELIVER_NMI};
+        if (ioctl(machine->vm_fd, KVM_SIGNAL_MSI, &message) < 0)
+            return fail(error, errno, "send a non-maskable interrupt");
+    }
+    return 0;
 }

@@ -73,6 +73,11 @@ void guest_ram_destroy(struct nl_machine *machine);
 int kvm_build(struct nl_machine *machine, struct nl_error *error);
 void kvm_tear_down(struct nl_machine *machine);
 void kvm_set_irq(void *machine, int level); /* COM1's wire */
+int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error);
+int kvm_nmi(struct nl_machine *machine, struct nl_error *error); /* to every vCPU */
+
+/* cpuid.c */
+int cpu_set_cpuid(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error);
 
 /* kvm_virtio.c */
 struct virtio_hooks kvm_virtio_hooks(struct nl_machine *machine);
@@ -85,6 +90,7 @@ int cpu_set_identity(struct nl_machine *machine, struct vcpu *vcpu, struct nl_er
 int cpu_set_real_mode(struct nl_machine *machine, uint64_t address, struct nl_error *error);
 int cpu_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_t rsi, uint64_t stack,
                       struct nl_error *error);
+int cpu_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info, struct nl_error *error);
 /* rip and the instruction bytes there; what cannot be read is left out. Only while the vCPU does not run. */
 void cpu_describe(struct vcpu *vcpu, struct nl_event *event);
 

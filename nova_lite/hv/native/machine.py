@@ -101,7 +101,7 @@ class Event:
 
     def __str__(self) -> str:
         sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))
-        if not self.crashed:
+        if not self.crashed or not self.rip:
             return f"{sentence} (vCPU {self.vcpu})"
         found = self.detail.hex(" ") or "unreadable"
         return f"{sentence} (vCPU {self.vcpu}, rip {self.rip:#x}, instruction bytes {found})"
@@ -113,7 +113,7 @@ class Machine:
     ``memory_size`` bytes, a multiple of 4096; ``vcpus`` 1..254. ``console_log`` names the ring file of
     ``nova_lite.hv.console_log``; it is made if it does not exist and continued if it does. ``kvm_fd`` is an open
     /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out`` gets a copy of the console output, without
-    ever waiting for its reader.
+    ever waiting for its reader. ``pvpanic``: the guest can report a panic, which ends it.
 
     Raises ``ValueError`` for impossible sizes, ``MachineError`` when the host refuses, ``OSError`` for the files.
     """
@@ -126,12 +126,13 @@ class Machine:
         console_log_size: int = console_ring.DEFAULT_CAPACITY,
         kvm_fd: int | None = None,
         serial_fd_out: int = -1,
+        pvpanic: bool = False,
     ) -> None:
         if memory_size < PAGE_SIZE or memory_size % PAGE_SIZE:
             raise ValueError(f"memory_size: {memory_size} is not a positive multiple of {PAGE_SIZE}")
         if not 1 <= vcpus <= MAX_VCPUS:
             raise ValueError(f"vcpus: {vcpus} is not between 1 and {MAX_VCPUS}")
-        self.memory_size, self.vcpus = memory_size, vcpus
+        self.memory_size, self.vcpus, self.pvpanic = memory_size, vcpus, pvpanic
         self._native = None
         log_fd = -1 if console_log is None else console_ring.open_for_writing(console_log, console_log_size)
         opened = -1
@@ -146,6 +147,7 @@ class Machine:
                     "kvm_fd": kvm_fd,
                     "console_log_fd": log_fd,
                     "serial_out_fd": serial_fd_out,
+                    "pvpanic": pvpanic,
                 },
             )
             self._error = ffi.new("struct nl_error *")
@@ -240,6 +242,13 @@ class Machine:
         """
         self._check(lib.nl_machine_set_long_mode(self._open("set up"), entry, rsi, stack, self._error), "set up")
 
+    def set_pvh(self, entry: int, start_info: int) -> None:
+        """vCPU 0 starts in 32-bit protected mode at ``entry``, ebx = ``start_info``; the others wait for INIT/SIPI.
+
+        Writes a GDT at 0x500.
+        """
+        self._check(lib.nl_machine_set_pvh(self._open("set up"), entry, start_info, self._error), "set up")
+
     # -- devices ------------------------------------------------------------------------------------------------
 
     def add(self, device: devices.Device) -> None:
@@ -254,6 +263,15 @@ class Machine:
     def serial_input(self, data: bytes) -> int:
         """Feed COM1's receiver; returns how many bytes were taken (the rest must be offered again later)."""
         return int(lib.nl_machine_serial_input(self._open("write to"), data, len(data)))
+
+    def press_power_button(self) -> None:
+        """Tell the guest by ACPI that the power button was pressed; it does as it likes. While running or paused."""
+        verb = "press the button of"
+        self._check(lib.nl_machine_press_power_button(self._open(verb), self._error), verb)
+
+    def nmi(self) -> None:
+        """Send a non-maskable interrupt to every vCPU. While running or paused."""
+        self._check(lib.nl_machine_nmi(self._open("interrupt"), self._error), "interrupt")
 
     def poll_events(self) -> list[Event]:
         """The events that wait, oldest first; empty when there are none."""
@@ -363,3 +381,12 @@ class Machine:
                 machine["msrs_refused"],
                 machine["cpuid_refused"],
             )
+
+
+def lz4_block(packed: bytes, room: int) -> bytes:
+    """One block of lz4 unpacked, at most ``room`` bytes; ValueError when it is broken or does not fit."""
+    buffer = bytearray(room)
+    size = lib.nl_lz4_block(ffi.from_buffer(packed), len(packed), ffi.from_buffer(buffer), room)
+    if size < 0:
+        raise ValueError("the lz4 block is broken")
+    return bytes(memoryview(buffer)[:size])

@@ -29,10 +29,12 @@ class VmConfig:
     kernel: Path
     kernel_format: str | None
     cmdline: str
+    initramfs: Path | None
     serial_mode: str
     serial_path: Path | None
     console_log: Path | None
     console_log_size: int
+    pvpanic: bool
     document: dict[str, Any]
 
 
@@ -67,25 +69,28 @@ def parse(document: object) -> VmConfig:
     if log is not None:
         log_size = int(log.get("size", DEFAULT_CONSOLE_LOG_SIZE))
         normal["console_log"] = {"file": log["file"], "size": log_size}
-    if "platform" in document:
-        normal["platform"] = document["platform"]
+    for key in ("platform", "pvpanic"):
+        if key in document:
+            normal[key] = document[key]
     return VmConfig(
         boot_vcpus=boot_vcpus,
         memory_size=memory_size,
         kernel=_path("payload.kernel", payload["kernel"]),
         kernel_format=payload.get("format"),
         cmdline=payload.get("cmdline", ""),
+        initramfs=_path("payload.initramfs", payload["initramfs"]) if "initramfs" in payload else None,
         serial_mode=mode,
         serial_path=serial_path,
         console_log=_path("console_log.file", log["file"]) if log is not None else None,
         console_log_size=log_size,
+        pvpanic=document.get("pvpanic", False),
         document=normal,
     )
 
 
 def _payload(document: dict[str, Any]) -> dict[str, str]:
-    """``payload``, or the older ``kernel`` and ``cmdline`` objects brought into its form."""
-    older = [key for key in ("kernel", "cmdline") if key in document]
+    """``payload``, or the older ``kernel``, ``cmdline`` and ``initramfs`` objects brought into its form."""
+    older = [key for key in ("kernel", "cmdline", "initramfs") if key in document]
     if "payload" in document:
         if older:
             raise ConfigError(f"{older[0]}: cannot stand beside payload; use payload.{older[0]}")
@@ -94,6 +99,8 @@ def _payload(document: dict[str, Any]) -> dict[str, str]:
         payload = {"kernel": document["kernel"]["path"]}
         if "cmdline" in document:
             payload["cmdline"] = document["cmdline"]["args"]
+        if "initramfs" in document:
+            payload["initramfs"] = document["initramfs"]["path"]
     else:
         raise ConfigError("payload: is missing; it names the kernel to boot")
     if "\0" in payload.get("cmdline", ""):

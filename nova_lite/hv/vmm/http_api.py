@@ -60,6 +60,8 @@ ENDPOINTS: dict[str, Endpoint] = {
     "vm.reboot": Endpoint("PUT", "Reset the machine and boot it again.", codes=(404, 405)),
     "vm.pause": Endpoint("PUT", "Stop the virtual CPUs.", codes=(404, 405)),
     "vm.resume": Endpoint("PUT", "Let the virtual CPUs go on.", codes=(404, 405)),
+    "vm.power-button": Endpoint("PUT", "Press the power button; the guest does as it likes.", codes=(404, 405)),
+    "vm.nmi": Endpoint("PUT", "Send a non-maskable interrupt to every virtual CPU.", codes=(404, 405)),
     "vm.info": Endpoint("GET", "Show the machine.", answer="VmInfo", codes=(404,)),
     "vm.counters": Endpoint("GET", "Show what the devices have counted.", answer="VmCounters", codes=(404, 405)),
     "vm.events": Endpoint(

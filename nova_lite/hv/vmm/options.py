@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     machine = result.add_argument_group("machine", "Boot it at once. Sizes may end in K, M, G or T.")
     machine.add_argument("--kernel", metavar="PATH", help=_describe("PayloadConfig", "kernel"))
     machine.add_argument("--cmdline", metavar="TEXT", help=_describe("PayloadConfig", "cmdline"))
+    machine.add_argument("--initramfs", metavar="PATH", help=_describe("PayloadConfig", "initramfs"))
     machine.add_argument(
         "--cpus",
         metavar="boot=N[,max=N]|N",
@@ -97,6 +98,7 @@ def parser() -> argparse.ArgumentParser:
         type=lambda text: _fields(text, {"uuid": "uuid"}, "uuid", str),
         help=_describe("PlatformConfig", "uuid"),
     )
+    machine.add_argument("--pvpanic", action="store_true", default=None, help=_describe("VmConfig", "pvpanic"))
     return result
 
 
@@ -108,17 +110,19 @@ def vm_config(options: argparse.Namespace) -> config.VmConfig | None:
     """
     parts = {
         name: value
-        for name in ("cpus", "memory", "serial", "console_log", "platform")
+        for name in ("cpus", "memory", "serial", "console_log", "platform", "pvpanic")
         if (value := getattr(options, name)) is not None
     }
     if options.kernel is None:
-        if parts or options.cmdline is not None:
-            given = ["cmdline"] if options.cmdline is not None else list(parts)
+        given = [name for name in ("cmdline", "initramfs") if getattr(options, name) is not None] + list(parts)
+        if given:
             raise argparse.ArgumentTypeError(f"--{given[0].replace('_', '-')} needs --kernel")
         return None
     payload = {"kernel": str(Path(options.kernel).absolute())}
     if options.cmdline is not None:
         payload["cmdline"] = options.cmdline
+    if options.initramfs is not None:
+        payload["initramfs"] = str(Path(options.initramfs).absolute())
     return config.parse({"payload": payload} | parts)
 
 

@@ -73,6 +73,8 @@ class Server:
             "vm.reboot": vm.reboot,
             "vm.pause": vm.pause,
             "vm.resume": vm.resume,
+            "vm.power-button": vm.press_power_button,
+            "vm.nmi": vm.nmi,
             "vm.info": vm.info,
             "vm.counters": vm.counters,
             "vm.events": self._streams.add,

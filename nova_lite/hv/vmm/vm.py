@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from nova_lite.hv import host
 from nova_lite.hv.native.machine import Event, Machine, MachineError
 from nova_lite.hv.vmm import loader
 from nova_lite.hv.vmm.config import VmConfig
@@ -28,6 +29,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.reboot": (RUNNING, PAUSED, CRASHED),
     "vm.pause": (RUNNING,),
     "vm.resume": (PAUSED,),
+    "vm.power-button": (RUNNING,),
+    "vm.nmi": (RUNNING,),
     "vm.counters": (RUNNING, PAUSED),
 }
 
@@ -76,6 +79,7 @@ class Vm:
                     console_log=config.console_log,
                     console_log_size=config.console_log_size,
                     serial_fd_out=serial.fd_out,
+                    pvpanic=config.pvpanic,
                 ),
             )
             self._load_and_start(config, self._machine)
@@ -112,6 +116,14 @@ class Vm:
         self._check("vm.resume")
         self._attempt("The VM cannot be resumed", self._running_machine().resume)
         self._become(RUNNING, "resumed")
+
+    def press_power_button(self) -> None:
+        self._check("vm.power-button")
+        self._attempt("The power button cannot be pressed", self._running_machine().press_power_button)
+
+    def nmi(self) -> None:
+        self._check("vm.nmi")
+        self._attempt("The interrupt cannot be sent", self._running_machine().nmi)
 
     def delete(self) -> None:
         """Whatever the state; nothing to do when there is no VM."""
@@ -215,7 +227,14 @@ class Vm:
     def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
         self._attempt(
             "The kernel cannot be loaded",
-            lambda: loader.load(machine, config.kernel, config.cmdline, config.kernel_format),
+            lambda: loader.load(
+                machine,
+                config.kernel,
+                config.cmdline,
+                config.kernel_format,
+                initramfs=config.initramfs,
+                unpacked=host.kvm_kind() == "kvm-pvm",
+            ),
         )
         self._attempt("The VM cannot be started", machine.start)
 

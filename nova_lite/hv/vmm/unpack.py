@@ -1,0 +1,94 @@
+"""Unpacks what a bzImage carries: gzip, bzip2, xz, lzma and lz4, as distributions pack their kernels.
+
+The data is hostile: no more than ``limit`` bytes ever come of it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+
+from nova_lite.hv.native.machine import lz4_block
+from nova_lite.hv.vmm.kernel_file import LoaderError
+
+_LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
+#: Every block of the legacy format but the last unpacks to this.
+_LZ4_BLOCK = 8 << 20
+_LZMA_MEMORY = 128 << 20
+
+
+class _TooLong(Exception):
+    """There is more than the limit."""
+
+
+class _Broken(Exception):
+    """The data is no such format, or ends too soon."""
+
+
+def unpack(data: bytes, limit: int, name: str) -> bytes:
+    """The unpacked bytes, at most ``limit``; raises LoaderError."""
+    inside = f"The kernel inside of the image '{name}'"
+    title, method = next(((title, method) for magic, title, method in _METHODS if data.startswith(magic)), ("", None))
+    if method is None:
+        known = ", ".join(title for _, title, _ in _METHODS)
+        raise LoaderError(f"{inside} is packed in a way unknown here; known are {known}.")
+    try:
+        return method(data, limit)
+    except _TooLong:
+        raise LoaderError(f"{inside} has more than {limit >> 20} MiB.") from None
+    except (_Broken, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError):
+        raise LoaderError(f"{inside} cannot be unpacked: its {title} is broken.") from None
+
+
+def _gzip(data: bytes, limit: int) -> bytes:
+    machine = zlib.decompressobj(wbits=31)
+    result = machine.decompress(data, limit + 1)
+    return _checked(result, machine.eof, limit)
+
+
+def _bzip2(data: bytes, limit: int) -> bytes:
+    machine = bz2.BZ2Decompressor()
+    result = machine.decompress(data, limit + 1)
+    return _checked(result, machine.eof, limit)
+
+
+def _xz(data: bytes, limit: int) -> bytes:
+    machine = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
+    result = machine.decompress(data, limit + 1)
+    return _checked(result, machine.eof, limit)
+
+
+def _checked(result: bytes, complete: bool, limit: int) -> bytes:
+    if len(result) > limit:
+        raise _TooLong
+    if not complete:
+        raise _Broken
+    return result
+
+
+def _lz4(data: bytes, limit: int) -> bytes:
+    """The "legacy" frame: blocks, each behind its packed length (lz4, doc/lz4_Frame_format.md)."""
+    result, at = bytearray(), len(_LZ4_LEGACY_MAGIC)
+    while at + 4 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "little")
+        at += 4
+        if size == 0 or size > len(data) - at:
+            raise _Broken
+        result += lz4_block(data[at : at + size], _LZ4_BLOCK)
+        if len(result) > limit:
+            raise _TooLong
+        at += size
+    if at != len(data):
+        raise _Broken
+    return bytes(result)
+
+
+_METHODS: tuple[tuple[bytes, str, Callable[[bytes, int], bytes]], ...] = (
+    (b"\x1f\x8b", "gzip", _gzip),
+    (b"BZh", "bzip2", _bzip2),
+    (b"\xfd7zXZ\0", "xz", _xz),
+    (b"\x5d\0\0", "lzma", _xz),
+    (_LZ4_LEGACY_MAGIC, "lz4", _lz4),
+)
