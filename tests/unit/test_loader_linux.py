@@ -311,3 +311,11 @@ def test_no_mutation_of_a_bzimage_gets_past_the_checks(tmp_path_factory, data):
         loader.load(memory, path, format=data.draw(st.sampled_from((None, "elf64", "pvh"))))
     except LoaderError:
         assert memory.start is None
+
+
+def test_a_guest_that_jumps_to_the_reset_vector_finds_a_reset(image):
+    memory = Memory(MEMORY)
+    loader.load(memory, image(bzimage()))
+    assert memory.parts[0xFFFF0] == b"\xb0\xfe\xe6\x64\xf4\xeb\xfd"
+    tables = max(address + len(data) for address, data in memory.parts.items() if 0xE0000 <= address < 0xFFFF0)
+    assert tables <= 0xFFFF0

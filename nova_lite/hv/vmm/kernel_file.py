@@ -14,7 +14,7 @@ FLAT16, ELF64, PVH, BZIMAGE = "flat16", "elf64", "pvh", "bzimage"
 #: bzImage by its 64-bit entry, with its own decompressor.
 FORMATS = (FLAT16, ELF64, PVH, BZIMAGE)
 
-#: Below lie page tables, boot parameters, command line and ACPI tables; Linux wants its trampolines there as well.
+#: Below lie page tables, boot parameters, command line, ACPI tables, reset vector; Linux wants trampolines there too.
 KERNEL_MIN_ADDRESS = 0x100000
 LOW_MEMORY_END, HIGH_MEMORY_START = 3 << 30, 4 << 30
 #: Where set_long_mode's page tables end.

@@ -29,6 +29,12 @@ LOW_RESERVED = 0x9FC00
 #: Linux's initrd_addr_max; a kernel started at an ELF's entry does not tell its own.
 INITRAMFS_END = 1 << 31
 
+#: Where a processor starts after power-on, as real mode sees it. Linux jumps there to reboot a machine of
+#: hardware-reduced ACPI: it takes such a machine for one with EFI and tries nothing else (reboot_init in
+#: arch/x86/kernel/reboot.c). In place of firmware: mov al, 0xfe; out 0x64, al; hlt; jmp back to hlt.
+RESET_VECTOR_ADDRESS = 0xFFFF0
+RESET_VECTOR = bytes.fromhex("b0fe e664 f4 ebfd")
+
 _PAGE = 4096
 _E820 = struct.Struct("<QQI")
 _E820_RAM, _E820_RESERVED = 1, 2
@@ -135,3 +141,4 @@ def write_start_info(machine: GuestMemory, line: bytes, initramfs: Initramfs | N
 def _write_common(machine: GuestMemory, line: bytes) -> None:
     machine.write_memory(CMDLINE_ADDRESS, line + b"\0")
     machine.write_memory(acpi.ADDRESS, acpi.build(machine.vcpus, machine.pvpanic))
+    machine.write_memory(RESET_VECTOR_ADDRESS, RESET_VECTOR)
