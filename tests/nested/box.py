@@ -191,7 +191,7 @@ def _qemu(
     arguments = [QEMU, "-accel", "tcg,thread=multi", "-cpu", PROCESSOR]
     arguments += ["-smp", str(settings.cpus), "-m", str(settings.memory)]
     arguments += ["-nodefaults", "-display", "none", "-no-reboot"]
-    arguments += ["-kernel", str(kernel.vmlinuz), "-initrd", f"/proc/self/fd/{initrd}"]
+    arguments += ["-kernel", str(kernel.quickest), "-initrd", f"/proc/self/fd/{initrd}"]
     arguments += ["-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on"]
     shared = "local,security_model=none,multidevs=remap"
     arguments += ["-virtfs", f"{shared},path=/,mount_tag=host,readonly=on"]

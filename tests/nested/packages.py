@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 #: Part of every folder's name: a change of what is made of a package makes it anew.
-LAYOUT = 2
+LAYOUT = 3
 
 
 class Unavailable(Exception):
