@@ -8,6 +8,10 @@
 #include "machine.h"
 #include "virtio/kinds.h"
 
+static bool good_queue_size(uint32_t size) {
+    return size >= 2 && size <= VIRTIO_QUEUE_SIZE_MAX && (size & (size - 1)) == 0;
+}
+
 static int check(struct nl_machine *machine) {
     return atomic_load(&machine->state) == NL_CREATED ? 0 : -EBUSY;
 }
@@ -41,8 +45,7 @@ int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct
     int result = check(machine);
     if (result < 0)
         return result;
-    if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || config->queue_size < 2 ||
-        config->queue_size > VIRTIO_QUEUE_SIZE_MAX || (config->queue_size & (config->queue_size - 1)) != 0)
+    if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || !good_queue_size(config->queue_size))
         return fail(error, EINVAL, "make queues of this number or size");
     if ((own.fd = keep(config->fd, error)) < 0)
         return own.fd;
@@ -53,6 +56,19 @@ int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct
         return result;
     }
     return add(machine, id, block_create(&own, (uint64_t)size), own.fd, error);
+}
+
+int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct nl_net_config *config,
+                       struct nl_error *error) {
+    struct nl_net_config own = *config;
+    int result = check(machine);
+    if (result < 0)
+        return result;
+    if (!good_queue_size(config->queue_size))
+        return fail(error, EINVAL, "make queues of this size");
+    if ((own.tap_fd = keep(config->tap_fd, error)) < 0)
+        return own.tap_fd;
+    return add(machine, id, net_create(&own), own.tap_fd, error);
 }
 
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters) {

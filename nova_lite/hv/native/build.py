@@ -33,6 +33,7 @@ DEVICE_CORE = (
     "virtio/device.c",
     "virtio/gate.c",
     "virtio/loop.c",
+    "virtio/net.c",
     "virtio/pci_transport.c",
     "virtio/queue.c",
     "virtio/rate_limiter.c",

@@ -171,5 +171,7 @@ void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counter
 int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, struct nl_error *error);
 int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct nl_disk_config *config,
                         struct nl_error *error);
+int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct nl_net_config *config,
+                       struct nl_error *error);
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters);
 int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

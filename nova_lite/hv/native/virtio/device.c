@@ -73,6 +73,8 @@ int virtio_attach(struct virtio_device *device, const struct virtio_host *host) 
             result = loop_add(device->loop, &device->kicks[i].source, EPOLLIN);
     }
     reset_state(device);
+    if (result == 0 && device->kind->attached != NULL)
+        result = device->kind->attached(device);
     if (result == 0 && (!transport_init(device) || !pci_bus_add(host->pci, &device->function, &device->number)))
         result = -ENOSPC;
     if (result < 0)

@@ -149,15 +149,23 @@ void virtqueue_hold_kicks(struct virtqueue *queue) {
         store(queue->used_ring + RING_FLAGS, VRING_USED_F_NO_NOTIFY);
 }
 
+uint16_t virtqueue_index(const struct virtqueue *queue) {
+    return queue->ready ? load(queue->available_ring + RING_INDEX) : 0;
+}
+
 bool virtqueue_await_kicks(struct virtqueue *queue) {
+    return virtqueue_await_more(queue, queue->next_available);
+}
+
+bool virtqueue_await_more(struct virtqueue *queue, uint16_t index) {
     if (!queue->ready || queue->broken)
         return false;
     if (queue->event_index)
-        store(available_event(queue), queue->next_available);
+        store(available_event(queue), index);
     else
         store(queue->used_ring + RING_FLAGS, 0);
     atomic_thread_fence(memory_order_seq_cst);
-    return load(queue->available_ring + RING_INDEX) != queue->next_available;
+    return load(queue->available_ring + RING_INDEX) != index;
 }
 
 bool chain_read(struct chain *chain, void *data, size_t size) {

@@ -53,6 +53,9 @@ bool virtqueue_wants_interrupt(struct virtqueue *queue);
 void virtqueue_hold_kicks(struct virtqueue *queue);
 /* Ask for notifications again; true when chains have come meanwhile, which bring no notification. */
 bool virtqueue_await_kicks(struct virtqueue *queue);
+/* The guest's index of available chains, and the same wish for a device that needs more than there are. */
+uint16_t virtqueue_index(const struct virtqueue *queue);
+bool virtqueue_await_more(struct virtqueue *queue, uint16_t index);
 
 /* Take ``size`` bytes from the start of what the device reads; false when there are fewer. */
 bool chain_read(struct chain *chain, void *data, size_t size);

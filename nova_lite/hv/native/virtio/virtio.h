@@ -35,6 +35,8 @@ struct virtio_kind {
     void (*reset)(struct virtio_device *device);
     /* The driver wrote to ``config``, which has the new bytes already. With the lock held. */
     void (*config_written)(struct virtio_device *device);
+    /* The device is on the bus, its loop known; 0 or a negative errno. */
+    int (*attached)(struct virtio_device *device);
     /* The device's own threads; both repeatable. */
     int (*start)(struct virtio_device *device);
     void (*stop)(struct virtio_device *device);
