@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help bootstrap build demo serve test lint typecheck bench api-ref sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested lint typecheck bench bench-nested api-ref sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ serve: bootstrap ## API and agent in the foreground on 127.0.0.1:8774
 test: bootstrap ## Every tier that this machine can run: static, unit, functional, kvm
 	@$(PY) -m pytest -p tests.tiers tests/static tests/unit tests/functional tests/kvm
 
+test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
+	@$(PY) -m pytest -p tests.tiers tests/nested
+
 lint: bootstrap ## ruff
 	@$(BIN)/ruff check .
 
@@ -31,6 +34,9 @@ typecheck: bootstrap ## mypy
 
 bench: bootstrap ## Repeatable measurements, JSON on standard output
 	@$(PY) -m bench
+
+bench-nested: bootstrap ## Linux on our VMM beside QEMU's microvm and q35, in an emulated machine: minutes
+	@nice -n 15 $(PY) -m bench --nested
 
 api-ref: bootstrap ## Generate api-ref/ from the operation table
 	@$(BIN)/nova-lite api-ref build

@@ -1,4 +1,4 @@
-"""pytest plugin of `make test`: at the end, which tier ran, and for each that did not (wholly) why.
+"""pytest plugin of `make test`: at the end, which tier ran and how long, and for each that did not (wholly) why.
 
 A tier is a folder below tests/. pytest's own last line stays last.
 """
@@ -15,6 +15,7 @@ PURPOSES = {
     "unit": "parts in this process",
     "functional": "the service over HTTP",
     "kvm": "real VMs on /dev/kvm",
+    "nested": "real VMs on the kvm-amd of a QEMU machine; by `make test-nested`",
 }
 COUNTED = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped", "xfailed": "skipped"}
 
@@ -22,6 +23,11 @@ COUNTED = {"passed": "passed", "failed": "failed", "error": "failed", "skipped":
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[_tier(report.nodeid)] += report.duration  # type: ignore[assignment]
     for category, outcome in COUNTED.items():
         for report in terminalreporter.stats.get(category, []):
             tier = _tier(report.nodeid)
@@ -30,7 +36,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 reasons[tier][_reason(report)] += 1
     terminalreporter.section("tiers")
     for tier in dict.fromkeys((*PURPOSES, *counts)):
-        terminalreporter.write_line(f"{tier:11} {_verdict(counts[tier]):34} {PURPOSES.get(tier, '')}".rstrip())
+        verdict = _verdict(counts[tier]) + (f" in {seconds[tier]:.0f} s" if counts[tier] else "")
+        terminalreporter.write_line(f"{tier:11} {verdict:34} {PURPOSES.get(tier, '')}".rstrip())
         for reason, number in reasons[tier].most_common():
             terminalreporter.write_line(f"{'':11} {number} skipped: {reason}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -124,7 +125,9 @@ def run(command: Sequence[str], settings: Settings, stdout: Sink, stderr: Sink, 
     words = status.split()
     if len(words) == 2 and words[0] == b"exit":
         return int(words[1])
-    raise BoxError(f"the box ended before the command did (QEMU's exit code {qemu.returncode})", _text(said))
+    panic = re.search(r"Kernel panic - .*", _text(said))
+    cause = panic[0] if panic else f"QEMU's exit code {qemu.returncode}"
+    raise BoxError(f"the box ended before the command did ({cause})", _text(said))
 
 
 class _Pump:

@@ -15,7 +15,7 @@ from types import FrameType
 from tests.nested import box, guest_kernel, kernels, packages
 
 TIMED_OUT, BROKEN = 124, 125
-LAST_LINES = 30
+LAST_LINES = 70  # a panic with its call trace
 APT_INSTALL = Path(__file__).resolve().parents[2] / "scripts/apt-install"
 
 EPILOG = """\
