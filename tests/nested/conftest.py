@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in items:
         if INSIDE in item.path.parents:  # the first of a file waits for the whole file
-            item.add_marker(pytest.mark.timeout(PATIENCE + 60))
+            item.add_marker(pytest.mark.timeout((_settings(item).timeout or PATIENCE) + 60))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,19 +59,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     return True
 
 
+def _settings(item: pytest.Item) -> box.Settings:
+    module = item.getparent(pytest.Module)
+    usual = box.Settings(workdir=ROOT, timeout=PATIENCE, environment=ENVIRONMENT)
+    return replace(usual, **getattr(module and module.obj, "BOX", {}))
+
+
 def _reports(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
     """Run ``items`` of one file in a box; their reports by node id. The box's own time is counted to the first."""
     config, began = items[0].config, time.monotonic()
     out, err, trouble = bytearray(), bytearray(), ""
-    settings = replace(
-        box.Settings(workdir=ROOT, timeout=PATIENCE, environment=ENVIRONMENT),
-        **getattr(items[0].getparent(pytest.Module).obj, "BOX", {}),  # type: ignore[union-attr]
-    )
     plugins = ("-p", "tests.nested.box_reports", "-p", "pytest_timeout", "-p", "no:terminal", "-p", "no:cacheprovider")
     options = ("-o", "addopts=--strict-markers")
     command = [sys.executable, "-m", "pytest", *plugins, *options, *(item.nodeid for item in items)]
     try:
-        code = box.run(command, settings, out.extend, err.extend)
+        code = box.run(command, _settings(items[0]), out.extend, err.extend)
         trouble = f"pytest in the box ended with {code}"
     except box.BoxError as error:
         trouble = f"{error}\n{error.console}"
