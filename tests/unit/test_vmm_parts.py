@@ -69,9 +69,9 @@ def test_every_key_of_cloud_hypervisor_that_we_lack_is_refused_by_name() -> None
 
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        config.parse(KERNEL | {"cpus": {"boot_vcpus": 0}, "memory": {}, "disks": [], "nonsense": 1})
+        config.parse(KERNEL | {"cpus": {"boot_vcpus": 0}, "memory": {}, "pmem": [], "nonsense": 1})
     text = str(caught.value)
-    assert all(part in text for part in ("cpus.boot_vcpus", "memory.size: is missing", "disks:", "nonsense:"))
+    assert all(part in text for part in ("cpus.boot_vcpus", "memory.size: is missing", "pmem:", "nonsense:"))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from nova_lite.hv.native._kvm import ffi, lib
 class Device(Protocol):
     """Something that ``Machine.add`` takes. ``id`` names it in the counters; at most 31 bytes of it are kept."""
 
-    id: str
+    @property
+    def id(self) -> str: ...
 
     def add_to(self, native: Any, error: Any) -> int: ...
 

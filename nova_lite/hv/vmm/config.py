@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema_rs
 
 import nova_lite
+from nova_lite.hv.vmm import devices
 from nova_lite.hv.vmm.errors import ConfigError
 
 SCHEMAS: dict[str, Any] = json.loads((Path(nova_lite.__file__).parent / "schemas/vmm/vmm.json").read_text())
@@ -72,6 +73,7 @@ def parse(document: object) -> VmConfig:
     for key in ("platform", "pvpanic"):
         if key in document:
             normal[key] = document[key]
+    normal |= devices.normal(document)
     return VmConfig(
         boot_vcpus=boot_vcpus,
         memory_size=memory_size,
@@ -142,7 +144,7 @@ def _definition(instance_path: list[str | int]) -> dict[str, Any]:
     """The schema of the object that lies at this place of a VmConfig."""
     node = DEFS["VmConfig"]
     for part in instance_path:
-        node = node["properties"][part]
+        node = node["items"] if isinstance(part, int) else node["properties"][part]
         if "$ref" in node:
             node = DEFS[node["$ref"].rsplit("/", 1)[1]]
     return node

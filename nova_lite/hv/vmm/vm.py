@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from nova_lite.hv import host
 from nova_lite.hv.native.machine import Event, Machine, MachineError
-from nova_lite.hv.vmm import loader
+from nova_lite.hv.vmm import devices, loader
 from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
@@ -82,6 +82,7 @@ class Vm:
                     pvpanic=config.pvpanic,
                 ),
             )
+            self._add_devices(config, self._machine)
             self._load_and_start(config, self._machine)
         except VmmError:
             self._release()
@@ -223,6 +224,9 @@ class Vm:
             self.state = SHUTDOWN
             raise
         self._become(RUNNING, "rebooted", initiator)
+
+    def _add_devices(self, config: VmConfig, machine: Machine) -> None:
+        self._attempt("A device cannot be set up", lambda: devices.add_all(machine, config.document))
 
     def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
         self._attempt(

@@ -1,0 +1,174 @@
+"""virtio devices of a VmConfig: defaults filled in at vm.create, files and taps opened at vm.boot."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import ipaddress
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from nova_lite.hv.native import devices
+from nova_lite.hv.native.machine import Machine
+from nova_lite.hv.vmm import tap
+from nova_lite.hv.vmm.errors import ConfigError, VmmError
+
+_SECTOR = 512
+_DISK_DEFAULTS = {
+    "readonly": False,
+    "direct": False,
+    "num_queues": 1,
+    "queue_size": 128,
+    "sparse": True,
+    "image_type": "Raw",
+}
+_NET_DEFAULTS = {"queue_size": 256, "offload_tso": True, "offload_csum": True}
+#: Cloud Hypervisor's, for a tap that it makes itself.
+_TAP_DEFAULTS = {"ip": "192.168.249.1", "mask": "255.255.255.0"}
+_RNG_ID = "__rng"
+
+
+def normal(document: dict[str, Any]) -> dict[str, Any]:
+    """``disks``, ``net`` and ``rng`` of a valid VmConfig document, with every default filled in.
+
+    :raises ConfigError: what the schema cannot see: relative paths, ids given twice, addresses that are none.
+    """
+    found: dict[str, Any] = {}
+    if document.get("disks"):
+        found["disks"] = [_disk(index, disk) for index, disk in enumerate(document["disks"])]
+    if document.get("net"):
+        found["net"] = [_net(index, card) for index, card in enumerate(document["net"])]
+    if "rng" in document:
+        found["rng"] = dict(document["rng"])
+        _check_path("rng.src", found["rng"]["src"])
+    ids = [device["id"] for key in ("disks", "net") for device in found.get(key, ())]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise ConfigError(f"id: {name!r} is given to two devices")
+    return found
+
+
+def add_all(machine: Machine, document: dict[str, Any]) -> None:
+    """Open what the devices of a normal document need and put them on the machine's bus, disks first.
+
+    :raises VmmError: a file, a tap or a device cannot be had; the key is named.
+    """
+    with ExitStack() as opened:
+        for device in _devices(document, opened):
+            machine.add(device)
+
+
+def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.Device]:
+    for index, disk in enumerate(document.get("disks", ())):
+        fd = _attempt(f"disks.{index}.path", lambda disk=disk: _open_disk(disk))
+        opened.callback(os.close, fd)
+        yield devices.Disk(
+            disk["id"],
+            fd,
+            read_only=disk["readonly"],
+            queues=disk["num_queues"],
+            queue_size=disk["queue_size"],
+            serial=disk.get("serial", disk["id"]),
+            discard=disk["sparse"],
+            limiter=_limiter(disk),
+        )
+    for index, card in enumerate(document.get("net", ())):
+        fd = _attempt(f"net.{index}", lambda card=card: _open_tap(card))
+        opened.callback(os.close, fd)
+        yield devices.Net(
+            card["id"],
+            fd,
+            bytes.fromhex(card["mac"].replace(":", "")),
+            queue_size=card["queue_size"],
+            mtu=card.get("mtu", 0),
+            offload_tso=card["offload_tso"],
+            offload_csum=card["offload_csum"],
+            limiter=_limiter(card),
+        )
+    if "rng" in document:
+        fd = _attempt("rng.src", lambda: os.open(document["rng"]["src"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
+        opened.callback(os.close, fd)
+        yield devices.Rng(_RNG_ID, fd)
+
+
+def _disk(index: int, given: dict[str, Any]) -> dict[str, Any]:
+    _check_path(f"disks.{index}.path", given["path"])
+    return {"id": f"_disk{index}", **_DISK_DEFAULTS, **given}
+
+
+def _net(index: int, given: dict[str, Any]) -> dict[str, Any]:
+    card = {"id": f"_net{index}", **_NET_DEFAULTS, **given}
+    if "tap" not in card:
+        card = {**_TAP_DEFAULTS, **card}
+    if "ip" in card:
+        card.setdefault("mask", _TAP_DEFAULTS["mask"])
+    elif "mask" in card:
+        raise ConfigError(f"net.{index}.mask: needs ip")
+    for key in ("ip", "mask"):
+        try:
+            ipaddress.IPv4Address(card.get(key, "0.0.0.0"))
+        except ValueError as error:
+            raise ConfigError(f"net.{index}.{key}: {card[key]!r} is not an IPv4 address") from error
+    # A fresh one is locally administered and nobody's group; it stays the same through every boot of the machine.
+    card.setdefault("mac", ":".join(f"{byte:02x}" for byte in b"\x2e" + secrets.token_bytes(5)))
+    if int(card["mac"][:2], 16) & 1:
+        raise ConfigError(f"net.{index}.mac: {card['mac']} is a group's address")
+    return card
+
+
+def _check_path(key: str, path: str) -> None:
+    if "\0" in path or not path.startswith("/"):
+        raise ConfigError(f"{key}: {path!r} is not an absolute path")
+
+
+def _limiter(device: dict[str, Any]) -> devices.RateLimiter:
+    config = device.get("rate_limiter_config", {})
+    buckets = {}
+    for name in ("bandwidth", "ops"):
+        bucket = config.get(name, {"size": 0, "refill_time": 0})
+        buckets[name] = devices.TokenBucket(bucket["size"], bucket.get("one_time_burst", 0), bucket["refill_time"])
+    return devices.RateLimiter(**buckets)
+
+
+def _attempt(key: str, step: Any) -> int:
+    try:
+        return int(step())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise VmmError(400, "A device cannot be set up", f"{key}: {reason}") from error
+
+
+def _open_disk(disk: dict[str, Any]) -> int:
+    """Open and locked: for itself alone, or with other readers. The lock ends with the VMM's last descriptor of it."""
+    flags = (os.O_RDONLY if disk["readonly"] else os.O_RDWR) | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(disk["path"], flags | (os.O_DIRECT if disk["direct"] else 0))
+    try:
+        mode = os.fstat(fd).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+            raise ValueError("is neither a file nor a block device")
+        if os.lseek(fd, 0, os.SEEK_END) < _SECTOR:
+            raise ValueError("is smaller than one sector")
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if disk["readonly"] else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                raise ValueError("is in use by another machine") from error
+            raise
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _open_tap(card: dict[str, Any]) -> int:
+    fd, name = tap.open_tap(card.get("tap"))
+    try:
+        tap.set_up(name, card.get("ip"), card.get("mask"), card.get("host_mac"), card.get("mtu"))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
