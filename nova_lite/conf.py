@@ -83,6 +83,15 @@ COMPUTE_OPTS = [
         default=True,
         help="Start again the servers that should run but whose VM is gone (host reboot, killed VMM).",
     ),
+    cfg.IntOpt(
+        "shutdown_timeout",
+        default=60,
+        min=0,
+        max=86400,
+        help="Seconds that a guest has to power itself off when it is to stop or reboot, before its VM is ended; 0 "
+        "asks none. The image property os_shutdown_timeout goes before it. Guests that cannot hear a power button are "
+        "not waited for.",
+    ),
     cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
     cfg.IntOpt(
         "service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."

@@ -10,29 +10,34 @@ from nova_lite.cli import table
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import identity
-from nova_lite.compute.images import FORMATS, ImageStore
+from nova_lite.compute.images import ImageStore
+from nova_lite.hv.vmm.kernel_file import FORMATS
 
-_ELF_MAGIC = b"\x7fELF"
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
 def image() -> None:
     """Add, list and remove images.
 
-    An image is a kernel: a flat 16-bit binary or a 64-bit ELF file. Two are shipped, counting and interactive.
+    An image is a kernel with, if it is Linux, an initramfs and a command line. Two small guests are shipped, counting
+    and interactive.
     """
 
 
 @image.command("add")
 @click.argument("name")
-@click.argument("kernel", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("kernel", type=_FILE, required=False)
+@click.option("--kernel", "kernel_option", type=_FILE, help="The kernel, instead of KERNEL.")
+@click.option("--initrd", "--initramfs", "initramfs", type=_FILE, help="An initramfs for a Linux kernel.")
 @click.option(
     "--format",
     "kernel_format",
     type=click.Choice(FORMATS),
-    help="flat16: real mode, loaded at 0x10000; elf64: long mode.  [default: elf64 for an ELF file, else flat16]",
+    help="How it is started. bzimage: Linux as distributions ship it; elf64, pvh: an ELF file (vmlinux), or a bzImage "
+    "that the VMM unpacks; flat16: real mode, loaded at 0x10000.  [default: recognised]",
 )
-@click.option("--cmdline", default="", help="Command line handed to the kernel.")
+@click.option("--cmdline", default="", help="Command line handed to the kernel, 'console=ttyS0' for Linux.")
 @click.option("--min-ram", type=click.IntRange(0), default=0, show_default=True, help="MiB that it needs.")
 @click.option(
     "--property", "properties", multiple=True, metavar="NAME=VALUE", help="A property of the image; may be repeated."
@@ -42,25 +47,31 @@ def image() -> None:
 def add(
     settings: Settings,
     name: str,
-    kernel: Path,
+    kernel: Path | None,
+    kernel_option: Path | None,
+    initramfs: Path | None,
     kernel_format: str | None,
     cmdline: str,
     min_ram: int,
     properties: tuple[str, ...],
     project: str | None,
 ) -> None:
-    """Copy KERNEL into the image store as NAME and print the image's id."""
+    """Copy KERNEL into the image store as NAME and print the image's id.
+
+    \b
+    nova-lite image add debian --kernel vmlinuz --initrd initrd.img --cmdline 'console=ttyS0 root=/dev/vda1'
+    """
+    if (kernel is None) == (kernel_option is None):
+        raise click.UsageError("Name one kernel: as KERNEL or with --kernel.")
     pairs = [text.partition("=") for text in properties]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE", param_hint="--property")
-    if kernel_format is None:
-        with open(kernel, "rb") as file:
-            kernel_format = "elf64" if file.read(4) == _ELF_MAGIC else "flat16"
     with open_database(settings, create=True) as database:
         added = ImageStore(database, settings.paths, settings.conf.host).add(
             name,
-            kernel,
+            kernel or kernel_option or "",
             kernel_format,
+            initramfs=initramfs,
             cmdline=cmdline,
             min_ram=min_ram,
             properties={key: value for key, _, value in pairs},
@@ -78,6 +89,7 @@ def list_images(settings: Settings, as_json: bool) -> None:
     with open_database(settings) as database:
         rows = [vars(image) for image in ImageStore(database, settings.paths, settings.conf.host).list()]
     columns = ["id", "name", "kernel_format", "size", "min_ram", "visibility", "project_id", "created_at"]
+    columns += ["initramfs", "cmdline"]
     table.show(rows, columns, as_json, "No images. `nova-lite image add NAME KERNEL` adds one.")
 
 

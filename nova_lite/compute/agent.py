@@ -53,7 +53,8 @@ class Agent:
         self.host: str = conf.host
         self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         self.images = ImageStore(self.database, self._paths, self.host)
-        host = Host(self.database, driver, self.images, self.host)
+        host = Host(self.database, driver, self.images, self.host, conf.compute.shutdown_timeout)
+        self._shutdowns = host.shutdowns
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
         self._journal = Journal(self.database, self.host, Work(host), conf.compute.parallel_operations)
         self._node_api = NodeServer(
@@ -133,6 +134,7 @@ class Agent:
             LOG.debug("The guest of server %s reset itself", event.uuid)
             return
         LOG.info("VM %s: %s %s", event.uuid, event.kind, event.detail)
+        self._shutdowns.heard(event)
         self._journal.submit(event.uuid, functools.partial(self._reconciler.settle, event.uuid, event))
 
     # -- node API ----------------------------------------------------------------------------------------------
@@ -142,6 +144,7 @@ class Agent:
 
     def _wake(self) -> dict[str, Any]:
         self._journal.wake()
+        self._shutdowns.look_again()
         return {}
 
     def _console_output(self, uuid: str, length: int | None) -> dict[str, Any]:

@@ -13,17 +13,17 @@ from oslo_config import cfg
 
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
+from nova_lite.compute import shutdown
 from nova_lite.context import RequestContext
 from nova_lite.db import images as db_images
 from nova_lite.db.engine import Database
 from nova_lite.db.tables import images
 from nova_lite.db.times import now
 
-FORMATS = ("flat16", "elf64")
-
 # Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
 SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
 _NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
+_ANY_MEMORY = 1 << 40
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
 
 
@@ -88,12 +88,17 @@ class ImageStore:
         """Where the image's kernel lies."""
         return self._paths.images / image.id / image.kernel
 
+    def initramfs(self, image: objects.Image) -> Path | None:
+        """Where its initramfs lies, if it has one."""
+        return self._paths.images / image.id / image.initramfs if image.initramfs else None
+
     def add(
         self,
         name: str,
         kernel: str | os.PathLike[str],
-        kernel_format: str,
+        kernel_format: str | None = None,
         *,
+        initramfs: str | os.PathLike[str] | None = None,
         cmdline: str = "",
         properties: dict[str, str] | None = None,
         min_ram: int = 0,
@@ -102,25 +107,37 @@ class ImageStore:
         project_id: str | None = None,
         image_id: str | None = None,
     ) -> objects.Image:
-        """Copy a kernel into the store, on disk before its row is written.
+        """Copy a kernel, and its initramfs, into the store, on disk before the row is written.
 
-        What is in it is looked at when a server boots it: a bad kernel becomes that server's fault, not this call's.
-        Invalid for an unknown format, a file that cannot be read, or an id that is taken.
+        :param kernel_format: how it is started; None recognises it.
+        :raises Invalid: a file that cannot be booted with ``min_ram`` (or any memory), a command line that is too
+            long, an unknown format, a file that cannot be read, an id that is taken, or a broken property.
         """
         source = Path(kernel)
-        if kernel_format not in FORMATS:
-            raise exceptions.Invalid(f"kernel_format '{kernel_format}' is none of {', '.join(FORMATS)}")
+        kernel_format = _check_files(source, kernel_format, initramfs, cmdline, min_ram)
         if visibility not in ("public", "private"):
             raise exceptions.Invalid(f"visibility '{visibility}' is neither public nor private")
+        own_timeout = (properties or {}).get(shutdown.TIMEOUT_PROPERTY)
+        if own_timeout is not None and shutdown.parse_timeout(own_timeout) is None:
+            raise exceptions.Invalid(
+                f"property {shutdown.TIMEOUT_PROPERTY} '{own_timeout}' is no number of seconds up to "
+                f"{shutdown.MAX_TIMEOUT}"
+            )
+        files = {source.name: source}
+        initramfs_name = None
+        if initramfs is not None:
+            name_there = Path(initramfs).name
+            initramfs_name = name_there if name_there != source.name else f"{name_there}.initramfs"
+            files[initramfs_name] = Path(initramfs)
         image_id = image_id or str(uuidlib.uuid4())
         with self._database.read() as connection:
             if db_images.get(connection, image_id) is not None:
                 raise exceptions.Invalid(f"An image {image_id} exists already.")
         try:
-            size = self._copy(source, image_id)
+            size = self._copy(files, image_id)
         except OSError as error:
             shutil.rmtree(self._paths.images / f"{image_id}.new", ignore_errors=True)
-            raise exceptions.Invalid(f"{source}: {error.strerror}") from error
+            raise exceptions.Invalid(f"{error.filename or source}: {error.strerror}") from error
         at = now()
         image = objects.Image(
             id=image_id,
@@ -132,6 +149,7 @@ class ImageStore:
             project_id=project_id,
             min_disk=min_disk,
             min_ram=min_ram,
+            initramfs=initramfs_name,
             cmdline=cmdline,
             properties=dict(properties or {}),
             created_at=at,
@@ -141,19 +159,20 @@ class ImageStore:
             db_images.insert(connection, image, self._host)
         return image
 
-    def _copy(self, source: Path, image_id: str) -> int:
-        """Copy beside, sync, then give it its name: a folder of that name is always complete. The kernel's size."""
+    def _copy(self, files: dict[str, Path], image_id: str) -> int:
+        """Copy beside, sync, then give it its name: a folder of that name is always complete. The size of all."""
         folder = self._paths.images / image_id
         beside = folder.with_suffix(".new")
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
-        with open(source, "rb") as reader:
-            beside.mkdir(mode=0o700, parents=True)
-            with open(beside / source.name, "wb") as writer:
+        beside.mkdir(mode=0o700, parents=True)
+        size = 0
+        for name, source in files.items():
+            with open(source, "rb") as reader, open(beside / name, "wb") as writer:
                 shutil.copyfileobj(reader, writer)
                 writer.flush()
                 os.fsync(writer.fileno())
-                size = writer.tell()
+                size += writer.tell()
         os.rename(beside, folder)
         for path in (folder, folder.parent):
             _sync_folder(path)
@@ -178,6 +197,18 @@ class ImageStore:
                 present = db_images.get(connection, image_id) is not None
             if not present and (_GUESTS / file).exists():
                 self.add(name, _GUESTS / file, kernel_format, image_id=image_id)
+
+
+def _check_files(
+    kernel: Path, kernel_format: str | None, initramfs: str | os.PathLike[str] | None, cmdline: str, min_ram: int
+) -> str:
+    """The kernel's format, recognised if it is not given. Raises Invalid."""
+    from nova_lite.hv.vmm import loader  # with it comes the native module, which the API has no use for
+
+    try:
+        return loader.check(kernel, (min_ram << 20) or _ANY_MEMORY, kernel_format, initramfs, cmdline)
+    except loader.LoaderError as error:
+        raise exceptions.Invalid(str(error)) from error
 
 
 def _sync_folder(path: Path) -> None:

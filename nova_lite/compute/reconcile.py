@@ -97,7 +97,8 @@ class Reconciler:
         if found is PowerState.CRASHED:
             detail = (event.detail if event else "") or machine.detail or "no more is known"
             LOG.warning("The guest of server %s crashed: %s", uuid, detail)
-            return CRASHED | db_instances.fault_columns(500, f"The guest crashed: {detail}")
+            message = f"The guest crashed: {detail}. Its console output shows what it wrote before."
+            return CRASHED | db_instances.fault_columns(500, message)
         guest_powered_off = event.kind == "shutdown" if event else machine.pid != 0
         if guest_powered_off:
             LOG.info("Server %s powered itself off", uuid)

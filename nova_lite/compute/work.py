@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nova_lite import objects
-from nova_lite.compute import states
+from nova_lite.compute import shutdown, states
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
 from nova_lite.db import images as db_images
@@ -39,8 +39,11 @@ Step = Callable[["Host", objects.Instance, objects.Operation], None]
 class Host:
     """The hypervisor of this host, spoken to in servers instead of machines."""
 
-    def __init__(self, database: Database, driver: Driver, images: ImageStore, name: str) -> None:
+    def __init__(
+        self, database: Database, driver: Driver, images: ImageStore, name: str, shutdown_timeout: int
+    ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
+        self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
         """What to run for a server. DriverError when its image is no longer there."""
@@ -56,6 +59,7 @@ class Host:
             kernel=self.images.kernel(image),
             kernel_format=image.kernel_format,
             cmdline=image.cmdline,
+            initramfs=self.images.initramfs(image),
         )
 
     def info(self, uuid: str) -> MachineInfo:
@@ -64,6 +68,26 @@ class Host:
             return self.driver.info(uuid)
         except MachineNotFound:
             return MachineInfo(uuid, PowerState.SHUTDOWN)
+
+    def shut_down(self, instance: objects.Instance, spec: MachineSpec, operation: objects.Operation) -> bool:
+        """Let the guest power itself off; False when it was not asked or did not in time. What it was doing is safe
+        only if it did; its VM is to be ended in any case."""
+        seconds = shutdown.timeout(spec, instance.image_properties, self._shutdown_timeout)
+        if not seconds:
+            return False
+        try:
+            ended = self.shutdowns.ask(self.driver, instance.uuid, seconds, lambda: not self.is_current(operation))
+        except DriverError as error:
+            LOG.info("Server %s cannot be asked to power itself off: %s", instance.uuid, error)
+            return False
+        if not ended:
+            LOG.info("Server %s did not power itself off; its VM is ended", instance.uuid)
+        return ended
+
+    def is_current(self, operation: objects.Operation) -> bool:
+        """Whether the operation still runs; a delete ends what it finds."""
+        with self.database.read() as connection:
+            return db_operations.state_of(connection, operation.id) == "running"
 
 
 def _prepare(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -74,12 +98,26 @@ def _boot(host: Host, instance: objects.Instance, operation: objects.Operation) 
     host.driver.power_on(host.spec(instance))
 
 
+def _shut_down(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    try:
+        spec = host.spec(instance)
+    except DriverError as error:  # a server without its image must be stoppable
+        LOG.info("Server %s is not asked to power itself off: %s", instance.uuid, error)
+        return
+    host.shut_down(instance, spec, operation)
+
+
 def _power_off(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.driver.power_off(instance.uuid)
 
 
 def _reboot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    host.driver.reboot(host.spec(instance), hard=bool(operation.args.get("hard")))
+    spec, hard = host.spec(instance), bool(operation.args.get("hard"))
+    if not hard:
+        host.shut_down(instance, spec, operation)
+        if not host.is_current(operation):
+            return
+    host.driver.reboot(spec, hard)
 
 
 def _pause(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -116,7 +154,9 @@ PLANS = {
         states.CREATE, "compute__do_build_and_run_instance", (("prepare", _prepare), ("boot", _boot)), ACTIVE
     ),
     "start": Plan(states.START, "compute_start_instance", (("boot", _boot),), ACTIVE),
-    "stop": Plan(states.STOP, "compute_stop_instance", (("power_off", _power_off),), STOPPED),
+    "stop": Plan(
+        states.STOP, "compute_stop_instance", (("shut_down", _shut_down), ("power_off", _power_off)), STOPPED
+    ),
     "reboot": Plan(states.REBOOT, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE),
     "pause": Plan(states.PAUSE, "compute_pause_instance", (("pause", _pause),), PAUSED),
     "unpause": Plan(states.UNPAUSE, "compute_unpause_instance", (("unpause", _unpause),), ACTIVE),
@@ -191,9 +231,8 @@ class Work:
         return None
 
     def _check_current(self, operation: objects.Operation) -> None:
-        with self._database.read() as connection:
-            if db_operations.state_of(connection, operation.id) != "running":
-                raise _Superseded
+        if not self._host.is_current(operation):
+            raise _Superseded
 
     def _failed(
         self,

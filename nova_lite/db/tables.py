@@ -233,4 +233,5 @@ images = sa.Table(
     sa.Column("properties", Json, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("initramfs", sa.String(255)),
 )

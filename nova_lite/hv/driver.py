@@ -25,7 +25,9 @@ class PowerState(enum.IntEnum):
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """What to run. ``memory_mb`` in MiB; ``kernel`` an absolute path; ``kernel_format`` flat16 or elf64."""
+    """What to run. ``memory_mb`` in MiB; ``kernel`` and ``initramfs`` absolute paths; ``kernel_format`` flat16, elf64,
+    pvh or bzimage.
+    """
 
     uuid: str
     name: str
@@ -34,6 +36,7 @@ class MachineSpec:
     kernel: Path
     kernel_format: str
     cmdline: str = ""
+    initramfs: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class MachineInfo:
 class MachineEvent:
     """Something that happened without being asked for.
 
-    ``kind``: ``shutdown`` (guest powered itself off), ``reset`` (guest rebooted itself), ``crashed`` (triple fault or
-    an internal error of KVM; ``detail`` has rip and instruction bytes), ``gone`` (the VMM process died).
+    ``kind``: ``shutdown`` (guest powered itself off), ``reset`` (guest rebooted itself), ``crashed`` (triple fault, a
+    panic that the guest's kernel reported, or an error of KVM; ``detail`` says which, with rip and instruction bytes
+    where they are known), ``gone`` (the VMM process died).
     """
 
     uuid: str
@@ -106,7 +110,8 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, spec: MachineSpec) -> None:
-        """Make the VM's folder and console log. No process yet. Raises DriverError when the kernel is unusable."""
+        """Make the VM's folder and console log. No process yet. Raises DriverError when kernel, initramfs or
+        command line is unusable."""
 
     @abc.abstractmethod
     def power_on(self, spec: MachineSpec) -> MachineInfo:
@@ -119,6 +124,11 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def reboot(self, spec: MachineSpec, hard: bool) -> MachineInfo:
         """Soft: the VMM resets the machine. Hard: a new VMM process. Ends running in both cases."""
+
+    @abc.abstractmethod
+    def press_power_button(self, uuid: str) -> None:
+        """Ask the guest to power itself off; whether and when it does, its event tells. Raises DriverError when no
+        guest runs that could be asked."""
 
     @abc.abstractmethod
     def pause(self, uuid: str) -> None: ...

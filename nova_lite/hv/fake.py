@@ -91,6 +91,8 @@ class FakeDriver(Driver):
         self._lock = threading.Lock()
         self._verbs: dict[str, threading.RLock] = {}
         self._last_pid = max((info.pid for info, _ in self._host.values()), default=0) or 1_000_000
+        #: Guests that do nothing when their power button is pressed; the others power themselves off.
+        self.deaf: set[str] = set()
         #: (verb, uuid) of everything that was asked, in order.
         self.calls: List[tuple[str, str]] = []
 
@@ -138,8 +140,9 @@ class FakeDriver(Driver):
 
     def prepare(self, spec: MachineSpec) -> None:
         with self._verb("prepare", spec.uuid):
-            if not spec.kernel.is_file():
-                raise DriverError(f"The image '{spec.kernel.name}' does not exist.")
+            for file in (spec.kernel, spec.initramfs):
+                if file is not None and not file.is_file():
+                    raise DriverError(f"The image '{file.name}' does not exist.")
             self._host.setdefault(spec.uuid, (MachineInfo(spec.uuid, PowerState.SHUTDOWN), b""))
 
     def power_on(self, spec: MachineSpec) -> MachineInfo:
@@ -158,6 +161,14 @@ class FakeDriver(Driver):
                 return found[0]
             self._power_off(spec.uuid)
             return self._power_on(spec)
+
+    def press_power_button(self, uuid: str) -> None:
+        with self._verb("press_power_button", uuid):
+            info, _console = self._running(uuid)
+            if info.power_state is not PowerState.RUNNING:
+                raise DriverError("The VM is paused; nobody would hear its power button.")
+            if uuid not in self.deaf:
+                self.fire(uuid, "shutdown")
 
     def pause(self, uuid: str) -> None:
         self._change("pause", uuid, PowerState.PAUSED)

@@ -92,7 +92,7 @@ class KvmDriver(Driver):
 
     def prepare(self, spec: MachineSpec) -> None:
         try:
-            loader.check(spec.kernel, spec.memory_mb << 20, spec.kernel_format)
+            loader.check(spec.kernel, spec.memory_mb << 20, spec.kernel_format, spec.initramfs, spec.cmdline)
         except loader.LoaderError as error:
             raise DriverError(str(error)) from error
         with self._verb(spec.uuid):
@@ -122,6 +122,11 @@ class KvmDriver(Driver):
                     LOG.info("VM %s cannot be reset and gets a new process: %s", spec.uuid, error)
             self._end(spec.uuid)
             return self.power_on(spec)
+
+    def press_power_button(self, uuid: str) -> None:
+        with self._verb(uuid):
+            self._current(uuid)
+            self._request(uuid, "PUT", "vm.power-button")
 
     def pause(self, uuid: str) -> None:
         self._change(uuid, "vm.pause", PowerState.PAUSED)
@@ -209,14 +214,16 @@ class KvmDriver(Driver):
         return MachineInfo(spec.uuid, PowerState.RUNNING, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
 
     def _config(self, spec: MachineSpec) -> dict[str, Any]:
+        payload = {"kernel": str(spec.kernel), "cmdline": spec.cmdline}
+        if spec.kernel_format != loader.BZIMAGE:  # the VMM knows best how one is unpacked on this host
+            payload["format"] = spec.kernel_format
+        if spec.initramfs is not None:
+            payload["initramfs"] = str(spec.initramfs)
         return {
             "cpus": {"boot_vcpus": spec.vcpus, "max_vcpus": spec.vcpus},
             "memory": {"size": spec.memory_mb << 20},
-            "payload": {
-                "kernel": str(spec.kernel),
-                "cmdline": spec.cmdline,
-                "format": spec.kernel_format,
-            },
+            "payload": payload,
+            "pvpanic": True,
             "serial": {"mode": "Null"},
             "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
             "platform": {"uuid": spec.uuid},

@@ -10,8 +10,9 @@ from datetime import datetime
 class Image:
     """A local image; ``min_disk`` is in GiB, ``min_ram`` in MiB, ``size`` in bytes, ``properties`` free-form strings.
 
-    ``kernel`` names the file below the image store that the VMM loads (flat binary or 64-bit ELF);
-    ``kernel_format`` is ``flat16`` (real mode at 0x10000) or ``elf64``.
+    ``kernel`` and ``initramfs`` name the files below the image store that the VMM loads; ``size`` is that of both.
+    ``kernel_format`` says how the kernel is started: ``flat16`` (real mode at 0x10000), ``elf64``, ``pvh`` or
+    ``bzimage``.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Image:
     project_id: str | None = None
     min_disk: int = 0
     min_ram: int = 0
+    initramfs: str | None = None
     cmdline: str = ""
     properties: dict[str, str] = field(default_factory=dict)
     created_at: datetime | None = None

@@ -221,7 +221,8 @@ def test_a_guest_that_crashes_is_in_error_with_the_detail(hosting: Computing) ->
     crashed = hosting.becomes(made, "error")
     assert crashed.power_state == 6
     assert crashed.fault is not None
-    assert crashed.fault.message == "The guest crashed: triple fault at rip 0x1000"
+    said = "The guest crashed: triple fault at rip 0x1000. Its console output shows what it wrote before."
+    assert crashed.fault.message == said
     hosting.api.reboot(hosting.me, made, hard=True)
     assert hosting.settled(made, "active").fault is None
 

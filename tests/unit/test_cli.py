@@ -153,6 +153,9 @@ def test_a_token_may_end(nova_lite: NovaLite, expires: str) -> None:
         (["token", "revoke", "0123456789ab"], "There is no folder"),
         (["image", "list"], "There is no database"),
         (["image", "add", "x", "/nonexistent"], "does not exist"),
+        (["image", "add", "x"], "Name one kernel"),
+        (["image", "add", "x", __file__], "is of no format known here"),
+        (["image", "add", "x", str(COUNTING), "--initrd", str(COUNTING)], "takes no initramfs"),
         (["image", "add", "x", str(COUNTING), "--property", "novalue"], "'novalue' is not NAME=VALUE"),
         (["vm", "info", "demo"], "No VM of this host is called 'demo'"),
         (["vm", "stop"], "Name the VMs to stop, or give --all"),
@@ -178,6 +181,15 @@ def test_images_are_added_listed_and_removed(nova_lite: NovaLite) -> None:
     rows = {row["id"]: row for row in json.loads(nova_lite.ok("image", "list", "--json"))}
     assert (rows[flat]["kernel_format"], rows[flat]["visibility"]) == ("flat16", "public")
     assert (rows[elf]["kernel_format"], rows[elf]["visibility"], rows[elf]["min_ram"]) == ("elf64", "private", 16)
+    linux = COUNTING.with_name("interactive.elf")
+    initrd = nova_lite.state / "initrd"
+    initrd.write_bytes(b"070701")
+    with_initrd = nova_lite.ok(
+        "image", "add", "linux", "--kernel", str(linux), "--initrd", str(initrd), "--cmdline", "console=ttyS0"
+    ).strip()
+    shown = {row["id"]: row for row in json.loads(nova_lite.ok("image", "list", "--json"))}[with_initrd]
+    assert (shown["kernel_format"], shown["initramfs"], shown["cmdline"]) == ("elf64", "initrd", "console=ttyS0")
+    nova_lite.ok("image", "remove", with_initrd)
     nova_lite.ok("image", "remove", flat)
     assert [row["id"] for row in json.loads(nova_lite.ok("image", "list", "--json"))] == [elf]
 
@@ -185,7 +197,7 @@ def test_images_are_added_listed_and_removed(nova_lite: NovaLite) -> None:
 def test_the_database_is_made_once_and_knows_its_version(nova_lite: NovaLite) -> None:
     first = nova_lite.ok("db", "upgrade")
     assert nova_lite.ok("db", "upgrade") == first
-    assert "database 0001, program 0001" in nova_lite.ok("db", "version")
+    assert "database 0002, program 0002" in nova_lite.ok("db", "version")
 
 
 def test_status_says_what_does_not_run(nova_lite: NovaLite, tmp_path: Path) -> None:

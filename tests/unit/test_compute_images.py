@@ -10,16 +10,18 @@ import pytest
 from nova_lite import exceptions
 from nova_lite.db.times import now
 from tests.unit.computing import BAD_IMAGE, IMAGE, UNSTARTABLE_IMAGE, Computing
+from tests.unit.test_loader_linux import bzimage
 
 NEW = "44444444-4444-4444-8444-444444444444"
 
 
 def test_an_added_kernel_is_a_copy(computing: Computing, tmp_path: Path) -> None:
-    source = tmp_path / "linux"
-    source.write_bytes(b"\x7fELF")
-    added = computing.store.add("linux", source, "elf64", cmdline="console=ttyS0", properties={"os": "x"}, min_ram=8)
+    source = tmp_path / "counting"
+    source.write_bytes(b"\xf4\xeb\xfd\x90")
+    added = computing.store.add("counting", source, "flat16", cmdline="", properties={"os": "x"}, min_ram=8)
     source.write_bytes(b"changed")
-    assert computing.store.kernel(added).read_bytes() == b"\x7fELF"
+    assert computing.store.kernel(added).read_bytes() == b"\xf4\xeb\xfd\x90"
+    assert computing.store.initramfs(added) is None
     assert computing.api.get_image(computing.me, added.id) == added
     assert (added.size, added.status, added.visibility, added.min_ram) == (4, "active", "public", 8)
     assert added in computing.store.list()
@@ -30,15 +32,50 @@ def test_an_added_kernel_is_a_copy(computing: Computing, tmp_path: Path) -> None
             question()
 
 
+@pytest.mark.parametrize("initramfs_name", ["initrd.img", "vmlinuz"])
+def test_a_linux_image_has_its_format_initramfs_and_command_line(
+    computing: Computing, tmp_path: Path, initramfs_name: str
+) -> None:
+    kernel, initramfs = tmp_path / "vmlinuz", tmp_path / "other" / initramfs_name
+    kernel.write_bytes(bzimage())
+    initramfs.parent.mkdir()
+    initramfs.write_bytes(b"070701")
+    added = computing.store.add("linux", kernel, initramfs=initramfs, cmdline="console=ttyS0")
+    found = computing.api.get_image(computing.me, added.id)
+    assert (found, found.kernel_format, found.cmdline) == (added, "bzimage", "console=ttyS0")
+    assert found.size == len(bzimage()) + 6
+    initramfs.unlink()
+    stored = computing.store.initramfs(found)
+    assert stored is not None
+    assert (stored.read_bytes(), computing.store.kernel(found).read_bytes()) == (b"070701", bzimage())
+
+
+def test_what_could_not_boot_is_refused_with_the_loaders_sentence(computing: Computing, tmp_path: Path) -> None:
+    linux, packed, archive = tmp_path / "vmlinuz", tmp_path / "vmlinuz.gz", tmp_path / "initrd"
+    linux.write_bytes(bzimage())
+    packed.write_bytes(b"\x1f\x8b" * 99)
+    archive.write_bytes(bytes(2 << 20))
+    for arguments, options, said in [
+        ((packed,), {}, r"The image 'vmlinuz\.gz' is a gzip file; only Linux kernels"),
+        ((linux,), {"initramfs": tmp_path / "none"}, "The image 'none' does not exist"),
+        ((linux,), {"initramfs": archive, "min_ram": 2}, "memory"),
+        ((linux,), {"cmdline": "x" * 2048}, "The kernel command line has 2048 bytes; 2047 are possible"),
+        ((linux,), {"properties": {"os_shutdown_timeout": "-1"}}, "os_shutdown_timeout '-1' is no number of seconds"),
+    ]:
+        with pytest.raises(exceptions.Invalid, match=said):
+            computing.store.add("n", *arguments, **options)  # type: ignore[arg-type]
+    assert len(computing.store.list()) == 3
+
+
 def test_what_cannot_be_added_leaves_nothing(computing: Computing, tmp_path: Path) -> None:
     kernel = tmp_path / "kernel"
     before = sorted(path.name for path in computing.paths.images.iterdir())
-    with pytest.raises(exceptions.Invalid, match="No such file"):
+    with pytest.raises(exceptions.Invalid, match="The image 'kernel' does not exist"):
         computing.store.add("n", kernel, "flat16")
-    with pytest.raises(exceptions.Invalid, match="Is a directory"):
+    with pytest.raises(exceptions.Invalid, match="is a directory, not a kernel"):
         computing.store.add("n", tmp_path, "flat16")
     kernel.write_bytes(b"x")
-    with pytest.raises(exceptions.Invalid, match="kernel_format 'iso' is none of flat16, elf64"):
+    with pytest.raises(exceptions.Invalid, match="The kernel format 'iso' is not known; use one of flat16, elf64"):
         computing.store.add("n", kernel, "iso")
     with pytest.raises(exceptions.Invalid, match="visibility 'shared'"):
         computing.store.add("n", kernel, "flat16", visibility="shared")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,31 @@ def test_verbs_on_a_machine_that_is_off(driver: FakeDriver, spec: MachineSpec) -
         with pytest.raises(MachineNotFound):
             verb(UUID)
     assert driver.console_output(UUID, 10) == b""
+
+
+def test_a_guest_hears_its_power_button_unless_it_is_deaf(
+    driver: FakeDriver, spec: MachineSpec, events: list[MachineEvent]
+) -> None:
+    driver.prepare(spec)
+    with pytest.raises(DriverError):
+        driver.press_power_button(UUID)
+    driver.power_on(spec)
+    driver.pause(UUID)
+    with pytest.raises(DriverError, match="paused"):
+        driver.press_power_button(UUID)
+    driver.resume(UUID)
+    driver.deaf.add(UUID)
+    driver.press_power_button(UUID)
+    assert driver.info(UUID).power_state == PowerState.RUNNING
+    driver.deaf.clear()
+    driver.press_power_button(UUID)
+    assert driver.info(UUID).power_state == PowerState.SHUTDOWN
+    assert events == [MachineEvent(UUID, "shutdown")]
+
+
+def test_a_missing_initramfs_is_refused_early(driver: FakeDriver, spec: MachineSpec) -> None:
+    with pytest.raises(DriverError, match="'initrd' does not exist"):
+        driver.prepare(replace(spec, initramfs=spec.kernel.with_name("initrd")))
 
 
 def test_missing_kernel_is_refused_early(driver: FakeDriver, spec: MachineSpec) -> None:

@@ -59,7 +59,7 @@ _SENTENCES = {
     "fail_entry": "the processor refused to enter the guest (reason {code:#x})",
     "unexpected_exit": "KVM left the guest for a reason unknown here ({code})",
     "host_error": "the host failed to run the guest ({errno})",
-    "guest_panic": "the guest reported a panic",
+    "guest_panic": "the guest kernel panicked",
 }
 
 

@@ -31,7 +31,7 @@ from nova_lite.hv.vmm.kernel_file import (
 )
 from nova_lite.hv.vmm.unpack import unpack
 
-__all__ = ["FORMATS", "GuestMemory", "LoaderError", "check", "inspect", "load"]
+__all__ = ["BZIMAGE", "FORMATS", "GuestMemory", "LoaderError", "check", "inspect", "load"]
 
 FLAT16_ADDRESS = 0x10000
 #: One real-mode segment.
@@ -107,10 +107,12 @@ def check(
     memory_size: int,
     format: str | None = None,
     initramfs: str | os.PathLike[str] | None = None,
+    cmdline: str = "",
 ) -> str:
     """Say without a machine whether ``load`` would take these files; returns the format, raises LoaderError."""
     with contextlib.ExitStack() as opened:
         kernel = _inspect(_kernel_file(opened, path), memory_size, format, False)
+        linux_boot.encode_cmdline(cmdline, kernel)
         if initramfs is not None:
             _initramfs(opened, initramfs, kernel, memory_size)
         return kernel.format
