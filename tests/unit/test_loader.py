@@ -103,7 +103,7 @@ def test_boot_params_tell_memory_and_command_line(image):
     memory = Memory()
     loader.load(memory, image(elf()), "console=ttyS0 quiet")
     page = memory.parts[linux_boot.BOOT_PARAMS_ADDRESS]
-    assert page[0x1FE:0x206] == b"\x55\xaaHdrS\x0f\x02"
+    assert (page[0x1FE:0x200], page[0x202:0x208]) == (b"\x55\xaa", b"HdrS\x0f\x02")
     (line,) = struct.unpack_from("<I", page, 0x228)
     assert memory.parts[line] == b"console=ttyS0 quiet\0"
     areas = [struct.unpack_from("<QQI", page, 0x2D0 + 20 * index) for index in range(page[0x1E8])]

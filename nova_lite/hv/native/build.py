@@ -25,6 +25,7 @@ DEVICE_CORE = (
     "power.c",
     "pvpanic.c",
     "serial.c",
+    "system_control.c",
     "pci/msix.c",
     "pci/pci_bus.c",
     "pci/pci_function.c",
@@ -49,6 +50,7 @@ KVM_PART = (
     "inspect.c",
     "kvm.c",
     "kvm_virtio.c",
+    "registers.c",
     "vcpu.c",
 )
 COMPILE_ARGS = (

@@ -48,6 +48,14 @@ void machine_end(struct nl_machine *machine, const struct nl_event *event) {
     pthread_mutex_unlock(&machine->lock);
 }
 
+void machine_report(struct nl_machine *machine, const struct nl_event *event) {
+    pthread_mutex_lock(&machine->lock);
+    int request = atomic_load(&machine->request);
+    if (request == REQUEST_RUN || request == REQUEST_PAUSE)
+        events_push(&machine->events, event);
+    pthread_mutex_unlock(&machine->lock);
+}
+
 static int set_up(struct nl_machine *machine, const struct nl_config *config, struct nl_error *error) {
     machine->kvm_fd = fcntl(config->kvm_fd, F_DUPFD_CLOEXEC, 0);
     if (machine->kvm_fd < 0)

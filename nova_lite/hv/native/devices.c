@@ -22,7 +22,8 @@ int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struc
     /* The busiest first: the bus looks in this order. */
     if (attach(bus, &port_console_ports, &devices->port_console) && attach(bus, &serial_ports, &devices->serial) &&
         attach(bus, &debug_port_ports, &devices->debug_port) && attach(bus, &i8042_ports, &devices->end) &&
-        attach(bus, &power_ports, &devices->end) && attach(bus, &cmos_ports, &devices->cmos))
+        attach(bus, &power_ports, &devices->end) && attach(bus, &cmos_ports, &devices->cmos) &&
+        attach(bus, &system_control_ports, NULL))
         return 0;
     devices_close(devices);
     return -ENOSPC;

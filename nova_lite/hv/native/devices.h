@@ -72,7 +72,7 @@ void cmos_init(struct cmos *cmos);
 void cmos_reset(struct cmos *cmos);
 
 extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports, cmos_ports,
-    pvpanic_ports;
+    pvpanic_ports, system_control_ports;
 
 /* Put every device on the bus. 0 or a negative errno; ``devices`` must be zeroed. */
 int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,

@@ -144,6 +144,20 @@ struct nl_device_counters {
     uint64_t values[NL_DEVICE_VALUES];
 };
 
+struct nl_segment_register {
+    uint64_t base;
+    uint32_t limit;
+    uint32_t selector;
+    uint32_t attributes; /* as in the upper half of a descriptor */
+};
+
+struct nl_registers {
+    uint64_t general[18];                    /* rax rbx rcx rdx rsi rdi rsp rbp r8..r15 rip rflags */
+    struct nl_segment_register segments[10]; /* cs ds es fs gs ss ldt tr gdt idt */
+    uint64_t control[5];                     /* cr0..cr4; cr1 is 0 */
+    uint64_t kernel_gs_base;
+};
+
 struct nl_machine;
 
 struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_error *error);
@@ -165,6 +179,11 @@ int nl_machine_reset(struct nl_machine *machine, struct nl_error *error);
 /* Both may come while the guest runs or is paused; in other states -EBUSY. */
 int nl_machine_press_power_button(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_nmi(struct nl_machine *machine, struct nl_error *error);
+/* Of a paused machine; else -EBUSY. */
+int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_registers *registers,
+                         struct nl_error *error);
+/* The file that guest RAM lies in, one area after the other; stays the machine's. */
+int nl_machine_memory_fd(struct nl_machine *machine);
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);
 int nl_machine_next_event(struct nl_machine *machine, struct nl_event *event);
 void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counters);

@@ -103,4 +103,6 @@ void vcpus_kick(struct nl_machine *machine);
 
 /* control.c: the guest has ended; the first word counts, later ones are swallowed. */
 void machine_end(struct nl_machine *machine, const struct nl_event *event);
+/* Something happened that does not end the guest. */
+void machine_report(struct nl_machine *machine, const struct nl_event *event);
 void machine_end_by_device(void *machine, enum nl_event_kind kind);

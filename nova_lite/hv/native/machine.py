@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from nova_lite.hv import console_log as console_ring
 from nova_lite.hv.native import devices
 from nova_lite.hv.native._kvm import ffi, lib
+from nova_lite.hv.native.registers import Registers
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class MachineStateError(MachineError):
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to the guest. At most one per boot, and the guest does not run on after it.
+    """What happened to the guest. One ends a boot; a guest_panic may come before it, and the guest runs on.
 
     ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic.
     ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; ``code`` is KVM's suberror,
@@ -273,6 +274,17 @@ class Machine:
         """Send a non-maskable interrupt to every vCPU. While running or paused."""
         self._check(lib.nl_machine_nmi(self._open("interrupt"), self._error), "interrupt")
 
+    def registers(self, vcpu: int) -> Registers:
+        """Of a paused machine."""
+        native = ffi.new("struct nl_registers *")
+        self._check(lib.nl_machine_registers(self._open("look into"), vcpu, native, self._error), "look into")
+        return Registers.of(native)
+
+    @property
+    def memory_fd(self) -> int:
+        """The file that guest memory lies in, one area after the other; for reading."""
+        return int(lib.nl_machine_memory_fd(self._open("read from")))
+
     def poll_events(self) -> list[Event]:
         """The events that wait, oldest first; empty when there are none."""
         native, found, event = self._open("watch"), [], ffi.new("struct nl_event *")
@@ -346,9 +358,7 @@ class Machine:
         d = ffi.new("struct nl_device_counters *")
         index = 0
         while lib.nl_machine_device_counters(native, index, d) == 0:
-            result[ffi.string(d.id).decode()] = {
-                ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)
-            }
+            result[ffi.string(d.id).decode()] = {ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)}
             index += 1
         return result
 
@@ -381,12 +391,3 @@ class Machine:
                 machine["msrs_refused"],
                 machine["cpuid_refused"],
             )
-
-
-def lz4_block(packed: bytes, room: int) -> bytes:
-    """One block of lz4 unpacked, at most ``room`` bytes; ValueError when it is broken or does not fit."""
-    buffer = bytearray(room)
-    size = lib.nl_lz4_block(ffi.from_buffer(packed), len(packed), ffi.from_buffer(buffer), room)
-    if size < 0:
-        raise ValueError("the lz4 block is broken")
-    return bytes(memoryview(buffer)[:size])

@@ -46,7 +46,10 @@ void vcpus_kick(struct nl_machine *machine) {
 
 void machine_end_by_device(void *opaque, enum nl_event_kind kind) {
     struct nl_event event = {.kind = kind, .vcpu = current_vcpu->index};
-    machine_end(opaque, &event);
+    if (kind == NL_EVENT_GUEST_PANIC)
+        machine_report(opaque, &event); /* its last words may not be on the console yet */
+    else
+        machine_end(opaque, &event);
 }
 
 static void crash(struct vcpu *vcpu, enum nl_event_kind kind, uint64_t code) {

@@ -16,6 +16,7 @@ from nova_lite.hv.vmm.errors import ConfigError
 SCHEMAS: dict[str, Any] = json.loads((Path(nova_lite.__file__).parent / "schemas/vmm/vmm.json").read_text())
 DEFS: dict[str, Any] = SCHEMAS["$defs"]
 _VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmConfig"})
+_COREDUMP_VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmCoredumpData"})
 
 DEFAULT_CONSOLE_LOG_SIZE = 131072
 DEFAULT_MEMORY_SIZE = 512 << 20
@@ -88,6 +89,21 @@ def parse(document: object) -> VmConfig:
         pvpanic=document.get("pvpanic", False),
         document=normal,
     )
+
+
+def parse_coredump(document: object) -> Path:
+    """Check a VmCoredumpData document; the file that it names.
+
+    :raises ConfigError: with one sentence per fault.
+    """
+    faults = [
+        f"{'.'.join(map(str, e.instance_path)) or 'body'}: {e.message}"
+        for e in _COREDUMP_VALIDATOR.iter_errors(document)
+    ]
+    if faults:
+        raise ConfigError(*faults)
+    assert isinstance(document, dict)
+    return _path("destination_url", document["destination_url"].removeprefix("file://"))
 
 
 def _payload(document: dict[str, Any]) -> dict[str, str]:

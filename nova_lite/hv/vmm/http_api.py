@@ -62,6 +62,12 @@ ENDPOINTS: dict[str, Endpoint] = {
     "vm.resume": Endpoint("PUT", "Let the virtual CPUs go on.", codes=(404, 405)),
     "vm.power-button": Endpoint("PUT", "Press the power button; the guest does as it likes.", codes=(404, 405)),
     "vm.nmi": Endpoint("PUT", "Send a non-maskable interrupt to every virtual CPU.", codes=(404, 405)),
+    "vm.coredump": Endpoint(
+        "PUT",
+        "Write memory and registers of the paused machine to a new file.",
+        body="VmCoredumpData",
+        codes=(404, 405),
+    ),
     "vm.info": Endpoint("GET", "Show the machine.", answer="VmInfo", codes=(404,)),
     "vm.counters": Endpoint("GET", "Show what the devices have counted.", answer="VmCounters", codes=(404, 405)),
     "vm.events": Endpoint(
@@ -71,6 +77,9 @@ ENDPOINTS: dict[str, Endpoint] = {
         codes=(503,),
     ),
 }
+
+#: What checks and reads a document that goes in.
+_READERS: dict[str, Callable[[object], Any]] = {"VmConfig": config.parse, "VmCoredumpData": config.parse_coredump}
 
 #: What the VMM does for a path: called in the control loop, with the parsed body if the path has one.
 Commands = dict[str, Callable[..., Any]]
@@ -155,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._hand_over()
             return
         command = self.server.commands[name]
-        arguments = (config.parse(_parse_json(body)),) if endpoint.body else ()
+        arguments = (_READERS[endpoint.body](_parse_json(body)),) if endpoint.body else ()
         result = self.server.loop.call(command, *arguments)
         if endpoint.answer is None:
             self._answer(204, None)
@@ -235,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _parse_json(body: bytes) -> Any:
     if not body:
-        raise VmmError(400, "The request has no body", "send a VmConfig as JSON")
+        raise VmmError(400, "The request has no body", "send one as JSON")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -99,7 +99,8 @@ def write_boot_params(machine: GuestMemory, kernel: Kernel, line: bytes, initram
         page[HEADER_START : HEADER_START + len(kernel.setup_header)] = kernel.setup_header
         struct.pack_into("<I", page, 0x214, kernel.segments[0].address)  # code32_start
     else:
-        struct.pack_into("<H4sH", page, 0x1FE, 0xAA55, b"HdrS", 0x020F)
+        struct.pack_into("<H", page, 0x1FE, 0xAA55)
+        struct.pack_into("<4sH", page, 0x202, b"HdrS", 0x020F)
         struct.pack_into("<I", page, 0x238, CMDLINE_MAX_SIZE)
     page[0x210] = 0xFF  # type_of_loader: none that has a number
     page[0x211] |= 0x01  # loadflags: LOADED_HIGH

@@ -75,6 +75,7 @@ class Server:
             "vm.resume": vm.resume,
             "vm.power-button": vm.press_power_button,
             "vm.nmi": vm.nmi,
+            "vm.coredump": vm.coredump,
             "vm.info": vm.info,
             "vm.counters": vm.counters,
             "vm.events": self._streams.add,

@@ -10,7 +10,7 @@ import lzma
 import zlib
 from collections.abc import Callable
 
-from nova_lite.hv.native.machine import lz4_block
+from nova_lite.hv.native.lz4 import lz4_block
 from nova_lite.hv.vmm.kernel_file import LoaderError
 
 _LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
@@ -27,7 +27,7 @@ class _Broken(Exception):
     """The data is no such format, or ends too soon."""
 
 
-def unpack(data: bytes, limit: int, name: str) -> bytes:
+def unpack(data: bytes, limit: int, name: str) -> bytes | memoryview:
     """The unpacked bytes, at most ``limit``; raises LoaderError."""
     inside = f"The kernel inside of the image '{name}'"
     title, method = next(((title, method) for magic, title, method in _METHODS if data.startswith(magic)), ("", None))
@@ -68,24 +68,27 @@ def _checked(result: bytes, complete: bool, limit: int) -> bytes:
     return result
 
 
-def _lz4(data: bytes, limit: int) -> bytes:
+def _lz4(data: bytes, limit: int) -> memoryview:
     """The "legacy" frame: blocks, each behind its packed length (lz4, doc/lz4_Frame_format.md)."""
-    result, at = bytearray(), len(_LZ4_LEGACY_MAGIC)
+    blocks, at = [], len(_LZ4_LEGACY_MAGIC)
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "little")
-        at += 4
-        if size == 0 or size > len(data) - at:
+        if size == 0 or size > len(data) - at - 4:
             raise _Broken
-        result += lz4_block(data[at : at + size], _LZ4_BLOCK)
-        if len(result) > limit:
-            raise _TooLong
-        at += size
+        blocks.append(memoryview(data)[at + 4 : at + 4 + size])
+        at += 4 + size
     if at != len(data):
         raise _Broken
-    return bytes(result)
+    # One buffer for all, and nothing copied: memory that is never written to costs nothing.
+    room, done = memoryview(bytearray(min(len(blocks) * _LZ4_BLOCK, limit + 1))), 0
+    for block in blocks:
+        done += lz4_block(block, room[done : done + _LZ4_BLOCK])
+    if done > limit:
+        raise _TooLong
+    return room[:done]
 
 
-_METHODS: tuple[tuple[bytes, str, Callable[[bytes, int], bytes]], ...] = (
+_METHODS: tuple[tuple[bytes, str, Callable[[bytes, int], bytes | memoryview]], ...] = (
     (b"\x1f\x8b", "gzip", _gzip),
     (b"BZh", "bzip2", _bzip2),
     (b"\xfd7zXZ\0", "xz", _xz),

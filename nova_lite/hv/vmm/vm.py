@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from nova_lite.hv import host
 from nova_lite.hv.native.machine import Event, Machine, MachineError
-from nova_lite.hv.vmm import devices, loader
+from nova_lite.hv.vmm import coredump, devices, loader
 from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
@@ -31,6 +32,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.resume": (PAUSED,),
     "vm.power-button": (RUNNING,),
     "vm.nmi": (RUNNING,),
+    "vm.coredump": (PAUSED,),
     "vm.counters": (RUNNING, PAUSED),
 }
 
@@ -38,6 +40,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 #: loop, the log and the listeners busy.
 _RESETS_AT_ONCE = 5
 _RESET_INTERVAL = 1.0
+#: Seconds that a guest which has panicked gets to write its last words to the console.
+_LAST_WORDS = 2.0
 
 EventListener = Callable[[dict[str, Any]], None]
 _T = TypeVar("_T")
@@ -55,6 +59,7 @@ class Vm:
         self._detail = ""
         self._crash: dict[str, Any] | None = None
         self._reset_due = False
+        self._panic: Event | None = None
         self._reset_credit = float(_RESETS_AT_ONCE)
         self._last_reset = time.monotonic()
 
@@ -126,6 +131,10 @@ class Vm:
         self._check("vm.nmi")
         self._attempt("The interrupt cannot be sent", self._running_machine().nmi)
 
+    def coredump(self, path: Path) -> None:
+        self._check("vm.coredump")
+        self._attempt("The dump cannot be written", lambda: coredump.write(self._running_machine(), path))
+
     def delete(self) -> None:
         """Whatever the state; nothing to do when there is no VM."""
         if self._config is None:
@@ -164,14 +173,25 @@ class Vm:
 
     def _on_machine_event(self) -> None:
         # One event ends a boot; what might follow it (Linux resets by two ways, one after the other) is of that boot.
-        for event in self._running_machine().poll_events()[:1]:
-            if event.kind == "reset":
+        for event in self._running_machine().poll_events():
+            if event.kind == "guest_panic" and self._running_machine().state in ("running", "paused"):
+                self._on_panic(event)
+                continue
+            if self._panic is not None:  # whatever it did after that: restart, switch itself off
+                self._on_crash(self._panic)
+            elif event.kind == "reset":
                 self._on_guest_reset()
             elif event.crashed:
                 self._on_crash(event)
             else:
                 self._release()
                 self._become(SHUTDOWN, "shutdown", "guest", str(event))
+            break
+
+    def _on_panic(self, event: Event) -> None:
+        if self._panic is None:
+            self._panic = event
+            self._loop.at(time.monotonic() + _LAST_WORDS, lambda: self._on_crash(event))
 
     def _on_guest_reset(self) -> None:
         now = time.monotonic()
@@ -269,7 +289,7 @@ class Vm:
             serial.close()
 
     def _forget_reset(self) -> None:
-        self._reset_due = False
+        self._reset_due, self._panic = False, None
         self._loop.cancel()
 
     def _become(self, state: str, event: str, initiator: str = "api", detail: str = "") -> None:
