@@ -2,7 +2,8 @@
 
 The same bzImage, initramfs and command line, one vCPU, 256 MiB, serial console, in turns; the first turn warms the
 caches and does not count. Power-on of ours is the request to the warm zygote (as the agent powers a server on), of
-QEMU its exec. "microvm vmlinux" has the kernel handed to it unpacked (PVH).
+QEMU its exec. Debian's kernel spends long on looking for the clock that a plain microvm lacks: the baseline is the
+quickest of "microvm", "microvm rtc" (rtc=on) and "microvm vmlinux" (that, and the kernel unpacked beforehand, PVH).
 
     python -m bench.linux_boot [--rounds 3] [--here]
 
@@ -26,7 +27,7 @@ from bench import linux_vmms
 from nova_lite.hv import host
 
 TARGET = 0.8
-OURS, BASELINE = "nova-lite", "microvm"
+OURS, BASELINES = "nova-lite", ("microvm", "microvm rtc", "microvm vmlinux")
 
 
 def turns(names: list[str], rounds: int, cmdline: str) -> Iterator[dict[str, Any]]:
@@ -67,12 +68,13 @@ class Runs:
             return {name: round(choose(run[key] for run in runs), 3) for name, runs in self.found.items()}
 
         medians = each(counted, statistics.median)
-        ratio = medians[OURS] / medians[BASELINE]
+        baseline = min((name for name in BASELINES if name in medians), key=lambda name: medians[name])
+        ratio = medians[OURS] / medians[baseline]
         last = self.found[OURS][-1]
         return {
-            "name": "linux_boot", "value": medians[OURS], "baseline": medians[BASELINE],
+            "name": "linux_boot", "value": medians[OURS], "baseline": medians[baseline],
             "unit": "s from power-on to init" + (" (processor time of the emulator)" if counted == "cpu" else ""),
-            "baseline_name": "QEMU -M microvm, same bzImage and initramfs", "ratio": round(ratio, 3),
+            "baseline_name": f"QEMU, {baseline}, same kernel and initramfs", "ratio": round(ratio, 3),
             "target": TARGET, "ok": ratio <= TARGET, "rounds": len(self.found[OURS]), "medians": medians,
             "clock_medians": each("clock", statistics.median), "clock_minima": each("clock", min),
             "vmm_seconds": each("vmm", statistics.median)[OURS], "counters": last["counters"], "kvm": last["kvm"],
@@ -90,7 +92,7 @@ def main() -> int:
     runs = Runs()
     if given.here:
         everything = [*linux_vmms.NOVA_LITE, *linux_vmms.QEMU]
-        names = [name for name in everything if not given.only or name in (OURS, BASELINE, *given.only)]
+        names = [name for name in everything if not given.only or name in (OURS, "microvm", *given.only)]
         for document in turns(names, given.rounds, given.cmdline):
             if given.raw:
                 print(json.dumps(document), flush=True)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nova_lite.hv import guests
 from nova_lite.hv.vmm import bzimage, client, loader
 from nova_lite.hv.vmm.kernel_file import File
 from nova_lite.hv.vmm.spawner import Spawner
@@ -33,7 +34,12 @@ PATIENCE = 120.0
 #: name → how: ours as it starts a bzImage by itself or unpacked by us; QEMU's machines with bzImage or vmlinux (PVH).
 NOVA_LITE = {"nova-lite": None, "nova-lite elf64": "elf64"}
 QEMU_AIO = "native"
-QEMU = {"microvm": ("microvm", False), "microvm vmlinux": ("microvm", True), "q35": ("q35", False)}
+QEMU = {
+    "microvm": ("microvm", False),
+    "microvm rtc": ("microvm,rtc=on", False),
+    "microvm vmlinux": ("microvm,rtc=on", True),
+    "q35": ("q35", False),
+}
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,25 @@ class Vmms:
             console.close()
 
     @contextlib.contextmanager
+    def idle(self, number: int) -> Iterator[None]:
+        """A VM of ours whose small guest waits at its prompt."""
+        config = {"payload": {"kernel": str(guests.INTERACTIVE)}, "memory": {"size": 16 << 20}}
+        with self._forked(self._files.folder / f"idle{number}.sock", config):
+            yield
+
+    @contextlib.contextmanager
+    def _forked(self, api: Path, config: dict[str, Any]) -> Iterator[int]:
+        """A VMM from the zygote: its process."""
+        pid = self._spawner.spawn(api, "bench", config).pid
+        end = os.pidfd_open(pid)
+        try:
+            yield pid
+        finally:
+            signal.pidfd_send_signal(end, signal.SIGTERM)
+            select.select([end], [], [], PATIENCE)
+            os.close(end)
+
+    @contextlib.contextmanager
     def _nova_lite(self, name: str, console: Console) -> Iterator[Running]:
         api = self._files.folder / "vmm.sock"
         payload = {"kernel": str(self._files.kernel), "initramfs": str(self._files.initramfs), "cmdline": self._cmdline}
@@ -136,15 +161,8 @@ class Vmms:
         if self._disk is not None:
             config["disks"] = [{"path": str(self._disk), "direct": True}]
         started = time.monotonic()
-        spawned = self._spawner.spawn(api, "bench", config)
-        handed_over = time.monotonic()
-        end = os.pidfd_open(spawned.pid)
-        try:
-            yield Running(spawned.pid, console, started, handed_over, api)
-        finally:
-            signal.pidfd_send_signal(end, signal.SIGTERM)
-            select.select([end], [], [], PATIENCE)
-            os.close(end)
+        with self._forked(api, config) as pid:
+            yield Running(pid, console, started, time.monotonic(), api)
 
     @contextlib.contextmanager
     def _qemu(self, name: str, console: Console) -> Iterator[Running]:
