@@ -81,7 +81,7 @@ class Host:
             LOG.info("Server %s cannot be asked to power itself off: %s", instance.uuid, error)
             return False
         if not ended:
-            LOG.info("Server %s did not power itself off; its VM is ended", instance.uuid)
+            LOG.info("Server %s goes down without having powered itself off", instance.uuid)
         return ended
 
     def is_current(self, operation: objects.Operation) -> bool:

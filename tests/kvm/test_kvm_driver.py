@@ -166,6 +166,46 @@ def test_kernel_that_needs_more_memory_is_refused(host: Host) -> None:
         host.driver.power_on(host.spec(memory_mb=0))
 
 
+def test_an_unusable_initramfs_or_command_line_is_refused_by_prepare_and_by_power_on(host: Host) -> None:
+    missing = host.paths.state / "initrd.img"
+    for spec, said in [
+        (host.spec(INTERACTIVE, initramfs=missing), "'initrd.img' does not exist"),
+        (host.spec(COUNTING, initramfs=COUNTING), "takes no initramfs"),
+        (host.spec(INTERACTIVE, cmdline="x" * 2048), "2048|2047"),
+    ]:
+        for verb in (host.driver.prepare, host.driver.power_on):
+            with pytest.raises(DriverError, match=said) as caught:
+                verb(spec)
+            assert str(host.paths.state) not in str(caught.value)
+    assert host.vmms() == []
+
+
+def test_a_guest_that_reports_a_panic_has_crashed_and_starts_again(host: Host, tmp_path: Path) -> None:
+    kernel = tmp_path / "panics"
+    kernel.write_bytes(assemble("movw $0x505, %dx\nmovb $1, %al\noutb %al, %dx\nhlt"))
+    spec = host.spec(kernel)
+    for _ in range(2):
+        host.driver.power_on(spec)
+        event = host.event()
+        assert (event.uuid, event.kind) == (spec.uuid, "crashed")
+        assert event.detail.startswith("the guest kernel panicked")
+        assert host.driver.info(spec.uuid).power_state == PowerState.CRASHED
+
+
+def test_the_power_button_of_a_running_guest_can_be_pressed_also_by_the_next_driver(host: Host) -> None:
+    spec = host.spec()
+    with pytest.raises(DriverError):
+        host.driver.press_power_button(spec.uuid)
+    host.driver.power_on(spec)
+    host.driver.press_power_button(spec.uuid)  # this guest does not listen
+    host.replace_driver()
+    host.driver.press_power_button(spec.uuid)
+    assert host.driver.info(spec.uuid).power_state == PowerState.RUNNING
+    host.driver.pause(spec.uuid)
+    with pytest.raises(DriverError):
+        host.driver.press_power_button(spec.uuid)
+
+
 def test_guest_that_powers_itself_off_is_reported_and_starts_again(host: Host, tmp_path: Path) -> None:
     kernel = tmp_path / "off"
     kernel.write_bytes(assemble("movw $0x600, %dx\nmovb $0x34, %al\noutb %al, %dx\nhlt"))
