@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PY := .venv/bin/python
 BIN := .venv/bin
 
-.PHONY: help bootstrap build demo serve test test-nested lint typecheck bench bench-nested api-ref sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested fuzz lint typecheck bench bench-nested api-ref sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 
 test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
 	@$(PY) -m pytest -p tests.tiers tests/nested
+
+fuzz: bootstrap ## libFuzzer at the device core, ten minutes for each kind of device (SECONDS=…); needs clang
+	@$(PY) fuzz/run.py $(or $(SECONDS),600)
 
 lint: bootstrap ## ruff
 	@$(BIN)/ruff check .

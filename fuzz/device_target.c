@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fake_machine.h"
@@ -19,12 +20,29 @@ static struct virtio_device *make_device(void) {
     int ends[2];
     if (strcmp(KIND, "rng") == 0)
         return rng_create(open("/dev/zero", O_RDONLY));
+    if (strcmp(KIND, "balloon") == 0) {
+        struct nl_balloon_config config = {.size = 65536, .deflate_on_oom = 1, .free_page_reporting = 1};
+        return balloon_create(&config);
+    }
     if (strcmp(KIND, "block") == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
         config.fd = memfd_create("disk", MFD_CLOEXEC);
         if (ftruncate(config.fd, DISK_SIZE) < 0)
             abort();
         return block_create(&config, DISK_SIZE);
+    }
+    if (strcmp(KIND, "vsock") == 0) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX}; /* bound to no name: the kernel finds an abstract one */
+        socklen_t length = sizeof(address);
+        struct nl_vsock_config config = {.cid = 3, .path = "/nonexistent/vsock"};
+        config.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        outside = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (bind(config.listen_fd, (struct sockaddr *)&address, sizeof(sa_family_t)) < 0 ||
+            listen(config.listen_fd, 8) < 0 ||
+            getsockname(config.listen_fd, (struct sockaddr *)&address, &length) < 0 ||
+            connect(outside, (struct sockaddr *)&address, length) < 0 || write(outside, "CONNECT 5\n", 10) != 10)
+            abort();
+        return vsock_create(&config);
     }
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
@@ -86,7 +104,7 @@ static void one_step(struct fake_machine *machine, struct input *input) {
     case 8: /* from outside */
         size = take(input, 2) % sizeof(drop);
         memset(drop, 0x5a, sizeof(drop));
-        if (outside >= 0 && send(outside, drop, size, MSG_DONTWAIT) >= 0)
+        if (outside >= 0 && send(outside, drop, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
             fake_turn(machine);
         break;
     case 9:

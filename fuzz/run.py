@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-KINDS = ("rng", "block", "net")
+KINDS = ("rng", "block", "net", "vsock", "balloon")
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 
 

@@ -31,6 +31,18 @@ def _image(tmp_path) -> Path:
     return image
 
 
+def test_a_vsock_listens_and_takes_the_place_of_one_that_is_gone(tmp_path):
+    path = tmp_path / "vsock"
+    given = document(vsock={"cid": 3, "socket": str(path)})
+    for _ in range(2):
+        with Machine(1 << 20, 1, None, 0) as machine:
+            devices.add_all(machine, given)
+            assert machine.counters()["_vsock0"]["connects"] == 0
+            with Machine(1 << 20, 1, None, 0) as other, pytest.raises(VmmError) as caught:
+                devices.add_all(other, given)
+            assert caught.value.chain[1] == "vsock.socket: Address already in use"
+
+
 def test_what_is_absent_gets_cloud_hypervisors_default():
     found = document(disks=[{"path": "/a"}, {"path": "/b", "readonly": True}], net=[{}], rng={"src": "/dev/urandom"})
     first, second = found["disks"]
@@ -72,6 +84,12 @@ def test_without_devices_there_are_none():
         ({"net": [{"ip": "1.2.3.400"}]}, "net.0.ip: '1.2.3.400' is not an IPv4 address"),
         ({"net": [{"tap": "t0", "mask": "255.0.0.0"}]}, "net.0.mask: needs ip"),
         ({"net": [{"tap": "a/b"}]}, "net.0.tap"),
+        ({"vsock": {"cid": 2, "socket": "/v"}}, "vsock.cid"),
+        ({"vsock": {"cid": 3}}, "vsock.socket: is missing"),
+        ({"vsock": {"cid": 3, "socket": "v"}}, "vsock.socket: 'v' is not an absolute path"),
+        ({"vsock": {"cid": 3, "socket": "/v", "id": "x"}, "disks": [{"path": "/a", "id": "x"}]}, "two devices"),
+        ({"balloon": {}}, "balloon.size: is missing"),
+        ({"balloon": {"size": 1}}, "balloon.size"),
         ({"rng": {"src": "urandom"}}, "rng.src: 'urandom' is not an absolute path"),
     ],
 )

@@ -71,6 +71,23 @@ int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct 
     return add(machine, id, net_create(&own), own.tap_fd, error);
 }
 
+int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struct nl_vsock_config *config,
+                         struct nl_error *error) {
+    struct nl_vsock_config own = *config;
+    int result = check(machine);
+    if (result < 0)
+        return result;
+    if ((own.listen_fd = keep(config->listen_fd, error)) < 0)
+        return own.listen_fd;
+    return add(machine, id, vsock_create(&own), own.listen_fd, error);
+}
+
+int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const struct nl_balloon_config *config,
+                           struct nl_error *error) {
+    int result = check(machine);
+    return result < 0 ? result : add(machine, id, balloon_create(config), -1, error);
+}
+
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters) {
     if (index >= machine->virtio.count)
         return -EINVAL;

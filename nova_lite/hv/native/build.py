@@ -29,6 +29,7 @@ DEVICE_CORE = (
     "pci/msix.c",
     "pci/pci_bus.c",
     "pci/pci_function.c",
+    "virtio/balloon.c",
     "virtio/block.c",
     "virtio/block_threads.c",
     "virtio/device.c",
@@ -40,6 +41,8 @@ DEVICE_CORE = (
     "virtio/rate_limiter.c",
     "virtio/rng.c",
     "virtio/set.c",
+    "virtio/vsock.c",
+    "virtio/vsock_streams.c",
 )
 KVM_PART = (
     "add_devices.c",

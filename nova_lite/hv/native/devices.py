@@ -113,3 +113,44 @@ class Net:
             },
         )
         return int(lib.nl_machine_add_net(native, self.id.encode(), config, error))
+
+
+@dataclass(frozen=True)
+class Vsock:
+    """Streams between the guest's ``cid`` and UNIX sockets.
+
+    Clients of ``listen_fd``, a listening nonblocking UNIX socket, say ``CONNECT <port>``; where the guest connects to
+    port N, ``<path>_<N>`` is tried. ``path``: at most 99 bytes.
+    """
+
+    id: str
+    cid: int
+    listen_fd: int
+    path: str
+
+    def add_to(self, native: Any, error: Any) -> int:
+        config = ffi.new(
+            "struct nl_vsock_config *", {"cid": self.cid, "listen_fd": self.listen_fd, "path": self.path.encode()}
+        )
+        return int(lib.nl_machine_add_vsock(native, self.id.encode(), config, error))
+
+
+@dataclass(frozen=True)
+class Balloon:
+    """Memory that the guest gives back: ``size`` bytes from the start, and what it does not use if it reports that."""
+
+    id: str
+    size: int = 0
+    deflate_on_oom: bool = False
+    free_page_reporting: bool = False
+
+    def add_to(self, native: Any, error: Any) -> int:
+        config = ffi.new(
+            "struct nl_balloon_config *",
+            {
+                "size": self.size,
+                "deflate_on_oom": self.deflate_on_oom,
+                "free_page_reporting": self.free_page_reporting,
+            },
+        )
+        return int(lib.nl_machine_add_balloon(native, self.id.encode(), config, error))

@@ -117,10 +117,6 @@ struct nl_net_config {
     struct nl_rate_limiter limiter; /* each direction has buckets of its own */
 };
 
-struct nl_console_config {
-    int32_t out_fd; /* -1: output goes nowhere */
-};
-
 struct nl_vsock_config {
     uint64_t cid;
     int32_t listen_fd; /* a listening UNIX socket */
@@ -192,5 +188,9 @@ int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct
                         struct nl_error *error);
 int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct nl_net_config *config,
                        struct nl_error *error);
+int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struct nl_vsock_config *config,
+                         struct nl_error *error);
+int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const struct nl_balloon_config *config,
+                           struct nl_error *error);
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters);
 int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

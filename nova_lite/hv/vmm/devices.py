@@ -10,11 +10,12 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from nova_lite.hv.native import devices
 from nova_lite.hv.native.machine import Machine
-from nova_lite.hv.vmm import tap
+from nova_lite.hv.vmm import tap, unix_socket
 from nova_lite.hv.vmm.errors import ConfigError, VmmError
 
 _SECTOR = 512
@@ -29,11 +30,15 @@ _DISK_DEFAULTS = {
 _NET_DEFAULTS = {"queue_size": 256, "offload_tso": True, "offload_csum": True}
 #: Cloud Hypervisor's, for a tap that it makes itself.
 _TAP_DEFAULTS = {"ip": "192.168.249.1", "mask": "255.255.255.0"}
+_BALLOON_DEFAULTS = {"deflate_on_oom": False, "free_page_reporting": False}
 _RNG_ID = "__rng"
+_BALLOON_ID = "__balloon"
+#: Room for "_" and a port's number in a socket's address.
+_LONGEST_SOCKET = 90
 
 
 def normal(document: dict[str, Any]) -> dict[str, Any]:
-    """``disks``, ``net`` and ``rng`` of a valid VmConfig document, with every default filled in.
+    """The virtio devices of a valid VmConfig document, with every default filled in.
 
     :raises ConfigError: what the schema cannot see: relative paths, ids given twice, addresses that are none.
     """
@@ -45,7 +50,15 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     if "rng" in document:
         found["rng"] = dict(document["rng"])
         _check_path("rng.src", found["rng"]["src"])
+    if "balloon" in document:
+        found["balloon"] = _BALLOON_DEFAULTS | document["balloon"]
+    if "vsock" in document:
+        found["vsock"] = {"id": "_vsock0", **document["vsock"]}
+        _check_path("vsock.socket", found["vsock"]["socket"])
+        if len(os.fsencode(found["vsock"]["socket"])) > _LONGEST_SOCKET:
+            raise ConfigError(f"vsock.socket: is longer than {_LONGEST_SOCKET} bytes")
     ids = [device["id"] for key in ("disks", "net") for device in found.get(key, ())]
+    ids += [found["vsock"]["id"]] if "vsock" in found else []
     for name in ids:
         if ids.count(name) > 1:
             raise ConfigError(f"id: {name!r} is given to two devices")
@@ -93,6 +106,25 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
         fd = _attempt("rng.src", lambda: os.open(document["rng"]["src"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
         opened.callback(os.close, fd)
         yield devices.Rng(_RNG_ID, fd)
+    if "balloon" in document:
+        yield devices.Balloon(_BALLOON_ID, **document["balloon"])
+    if "vsock" in document:
+        vsock = document["vsock"]
+        fd = _attempt("vsock.socket", lambda: _listen(Path(vsock["socket"])))
+        opened.callback(os.close, fd)
+        yield devices.Vsock(vsock["id"], vsock["cid"], fd, vsock["socket"])
+
+
+def _listen(path: Path) -> int:
+    """Listening; in place of a socket that nobody serves any more."""
+    if path.is_socket():
+        try:
+            unix_socket.connect(path, 1.0).close()
+        except ConnectionRefusedError:
+            path.unlink()
+    listener = unix_socket.listen(path)
+    listener.setblocking(False)
+    return listener.detach()
 
 
 def _disk(index: int, given: dict[str, Any]) -> dict[str, Any]:

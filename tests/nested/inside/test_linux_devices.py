@@ -140,6 +140,60 @@ def test_the_host_pings_the_guest_across_pause_and_resume(machines, initramfs):
     os.close(fd)
 
 
+def test_vsock_carries_streams_both_ways(machines, tmp_path):
+    program, archive, path = tmp_path / "echo", tmp_path / "initramfs", tmp_path / "v"
+    source = Path(__file__).with_name("vsock_echo.c")
+    subprocess.run(["gcc", "-O1", "-static", "-o", program, source], check=True)
+    archive.write_bytes(
+        guest_initramfs.contents(("virtio_pci", "vmw_vsock_virtio_transport"), files={"bin/echo-vsock": program})
+    )
+    payload = os.urandom(1 << 20)
+    with socket.socket(socket.AF_UNIX) as clients, socket.socket(socket.AF_UNIX) as services:
+        clients.bind(str(path))
+        clients.listen()
+        clients.setblocking(False)
+        services.bind(f"{path}_5000")
+        services.listen()
+        services.settimeout(60)
+        guest = boot(machines, archive, [devices.Vsock("vsock", 3, clients.fileno(), str(path))], "echo-vsock")
+        guest.wait_for_output(b"vsock: listening")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(60)
+            client.connect(str(path))
+            client.sendall(b"CONNECT 52\n")
+            assert client.recv(3) == b"OK "
+            while client.recv(1) != b"\n":
+                continue
+            sender = threading.Thread(target=lambda: (client.sendall(payload), client.shutdown(socket.SHUT_WR)))
+            sender.start()
+            echo = bytearray()
+            while data := client.recv(1 << 16):
+                echo += data
+            sender.join(60)
+        assert echo == payload
+        peer, _ = services.accept()
+        with peer:
+            peer.settimeout(60)
+            assert peer.recv(64) == b"hello" and peer.recv(64) == b""
+            peer.sendall(b"bye\n")
+            finished(guest)
+
+
+def test_the_balloon_takes_what_it_asked_for_and_what_is_free(machines, tmp_path):
+    archive = tmp_path / "initramfs"
+    archive.write_bytes(guest_initramfs.contents(("virtio_pci", "virtio_balloon")))
+    balloon = devices.Balloon("balloon", 32 << 20, deflate_on_oom=True, free_page_reporting=True)
+    run = (
+        "while [ $(sed -n s/^balloon_inflate.//p /proc/vmstat) -lt 8192 ]; do sleep 1; done;"
+        "dd if=/dev/zero of=/tmp/x bs=1M count=64; rm /tmp/x; sleep 6"
+    )
+    guest = boot(machines, archive, [balloon], run)
+    finished(guest)
+    counters = guest.machine.counters()["balloon"]
+    assert counters["inflated_bytes"] == 32 << 20 and counters["failed"] == 0
+    assert counters["reported_bytes"] >= 32 << 20
+
+
 def test_the_devices_work_again_after_a_reset(machines, initramfs, tmp_path):
     given = disk(tmp_path / "disk", 1 << 20)
     run = "dd if=/dev/zero of=/dev/vda bs=64k count=16 conv=fsync"

@@ -8,6 +8,5 @@
 struct virtio_device *rng_create(int fd);
 struct virtio_device *block_create(const struct nl_disk_config *config, uint64_t size);
 struct virtio_device *net_create(const struct nl_net_config *config);
-struct virtio_device *virtio_console_create(const struct nl_console_config *config);
 struct virtio_device *vsock_create(const struct nl_vsock_config *config);
 struct virtio_device *balloon_create(const struct nl_balloon_config *config);
