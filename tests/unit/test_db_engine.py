@@ -5,17 +5,19 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from nova_lite import exceptions
-from nova_lite.db import hosts, migrate, tables
+from nova_lite.db import hosts, images, migrate, tables
 from nova_lite.db.engine import Database
 from tests.unit.postgresql import Cluster
 
@@ -41,6 +43,26 @@ def test_head_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+
+
+def test_images_of_the_first_schema_outlive_the_upgrade(database_url: str) -> None:
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    values = dict.fromkeys(("id", "host", "name", "kernel", "kernel_format", "status", "visibility", "cmdline"), "1")
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = sa.Table("images", sa.MetaData(), autoload_with=connection)
+        assert "initramfs" not in old.columns
+        row = values | {"size": 1, "min_disk": 0, "min_ram": 0, "properties": {}}
+        at = datetime(2026, 1, 1)  # as it lies in the table
+        connection.execute(sa.insert(old), row | {"created_at": at, "updated_at": at})
+    database.upgrade()
+    with database.read() as connection:
+        (image,) = images.of_host(connection, "1")
+    assert (image.id, image.initramfs) == ("1", None)
+    database.close()
 
 
 def upgrade_once_told(url: str, go: multiprocessing.synchronize.Event) -> None:
