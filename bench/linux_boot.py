@@ -76,6 +76,7 @@ class Runs:
             "unit": "s from power-on to init" + (" (processor time of the emulator)" if counted == "cpu" else ""),
             "baseline_name": f"QEMU, {baseline}, same kernel and initramfs", "ratio": round(ratio, 3),
             "target": TARGET, "ok": ratio <= TARGET, "rounds": len(self.found[OURS]), "medians": medians,
+            "ratios": {name: round(medians[OURS] / median, 3) for name, median in medians.items() if name != OURS},
             "clock_medians": each("clock", statistics.median), "clock_minima": each("clock", min),
             "vmm_seconds": each("vmm", statistics.median)[OURS], "counters": last["counters"], "kvm": last["kvm"],
         }  # fmt: skip
