@@ -1,4 +1,4 @@
-/* libFuzzer target: a hostile guest at one virtio device. Built once for each kind, -DKIND="block" and so on.
+/* libFuzzer target: a hostile guest at one virtio device. Which one, FUZZ_KIND in the environment says.
  *
  * The input is a list of what the guest and the outside world do; see one_step. It always starts on a fresh machine. */
 #include <fcntl.h>
@@ -17,21 +17,24 @@
 static int outside = -1; /* the far end of what the device is connected to */
 
 static struct virtio_device *make_device(void) {
+    const char *kind = getenv("FUZZ_KIND");
     int ends[2];
-    if (strcmp(KIND, "rng") == 0)
+    if (kind == NULL)
+        abort();
+    if (strcmp(kind, "rng") == 0)
         return rng_create(open("/dev/zero", O_RDONLY));
-    if (strcmp(KIND, "balloon") == 0) {
+    if (strcmp(kind, "balloon") == 0) {
         struct nl_balloon_config config = {.size = 65536, .deflate_on_oom = 1, .free_page_reporting = 1};
         return balloon_create(&config);
     }
-    if (strcmp(KIND, "block") == 0) {
+    if (strcmp(kind, "block") == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
         config.fd = memfd_create("disk", MFD_CLOEXEC);
         if (ftruncate(config.fd, DISK_SIZE) < 0)
             abort();
         return block_create(&config, DISK_SIZE);
     }
-    if (strcmp(KIND, "vsock") == 0) {
+    if (strcmp(kind, "vsock") == 0) {
         struct sockaddr_un address = {.sun_family = AF_UNIX}; /* bound to no name: the kernel finds an abstract one */
         socklen_t length = sizeof(address);
         struct nl_vsock_config config = {.cid = 3, .path = "/nonexistent/vsock"};

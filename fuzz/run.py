@@ -6,6 +6,7 @@ run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in `
 
 from __future__ import annotations
 
+import os
 import runpy
 import subprocess
 import sys
@@ -18,27 +19,30 @@ KINDS = ("rng", "block", "net", "vsock", "balloon")
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 
 
-def build(kind: str, folder: Path) -> Path:
-    """The fuzzer for one kind of device."""
+def build(folder: Path = WORK) -> Path:
+    """The fuzzer, for every kind of device."""
     folder.mkdir(parents=True, exist_ok=True)
-    program = folder / f"fuzz-{kind}"
+    program = folder / "fuzz-device"
     sources = [NATIVE / name for name in runpy.run_path(str(NATIVE / "build.py"))["DEVICE_CORE"]]
-    flags = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-pthread", f'-DKIND="{kind}"', f"-I{NATIVE}", f"-I{HERE}"]
+    flags = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-pthread", f"-I{NATIVE}", f"-I{HERE}"]
     flags += [SANITIZERS, "-fno-sanitize-recover=all"]
     command = ["clang", *flags, "-o", program, HERE / "device_target.c", HERE / "fake_machine.c", *sources]
     subprocess.run(command, check=True)
     return program
 
 
-def run(kind: str, seconds: int, folder: Path = WORK) -> int:
+def run(program: Path, kind: str, seconds: int) -> int:
     """Fuzz for so long, 0: only the corpus. The exit status."""
+    folder = program.parent
     found = folder / kind
     found.mkdir(parents=True, exist_ok=True)
     limit = [f"-max_total_time={seconds}"] if seconds else ["-runs=0"]
     options = [*limit, "-max_len=2048", "-timeout=20", "-print_final_stats=1", f"-artifact_prefix={folder}/{kind}-"]
-    return subprocess.run([build(kind, folder), *options, found, HERE / "corpus" / kind], check=False).returncode
+    command = [program, *options, found, HERE / "corpus" / kind]
+    return subprocess.run(command, env=os.environ | {"FUZZ_KIND": kind}, check=False).returncode
 
 
 if __name__ == "__main__":
-    worst = [run(kind, int(sys.argv[1])) for kind in sys.argv[2:] or KINDS]
+    fuzzer = build()
+    worst = [run(fuzzer, kind, int(sys.argv[1])) for kind in sys.argv[2:] or KINDS]
     sys.exit(any(worst))
