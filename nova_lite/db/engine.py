@@ -47,13 +47,12 @@ class Database:
         if self.is_sqlite:
             # isolation_level None: the module begins nothing by itself; the listener below does.
             options["connect_args"] = {"timeout": _BUSY_SECONDS, "isolation_level": None, "cached_statements": 512}
-        else:
-            options["pool_pre_ping"] = True  # a server that was started again
         self.engine = sa.create_engine(self.url, pool_size=16, max_overflow=32, **options)
         if self.is_sqlite:
             self._prepare_sqlite(durable)
             self._reads = self.engine
         else:
+            self._ask_before_use()
             self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writes = self.engine.execution_options(**{_WRITES: True})
         self._writer = threading.Lock()
@@ -73,6 +72,21 @@ class Database:
             if connection.get_execution_options().get(_WRITES):
                 # The write lock at once: a read that turns into a write later could not be retried.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def _ask_before_use(self) -> None:
+        """Replace connections that a restarted server has forgotten, at the moment they are taken from the pool.
+
+        SQLAlchemy's own pre-ping knows the driver's errors only; pg8000 lets those of the socket through.
+        """
+        driver_error = self.engine.dialect.loaded_dbapi.Error
+
+        @sa.event.listens_for(self.engine, "checkout")
+        def ask(connection: Any, record: Any, proxy: Any) -> None:
+            try:
+                connection.cursor().execute("SELECT 1")
+                connection.rollback()
+            except (driver_error, OSError) as error:
+                raise sa.exc.InvalidatePoolError() from error
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
