@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from nova_lite.hv.vmm import config, confinement, process
+from nova_lite.hv.vmm import config, confinement, process, rehearsal
 from nova_lite.hv.vmm.api_socket import ApiSocket
 from nova_lite.hv.vmm.errors import SocketInUse, VmmError
 from nova_lite.hv.vmm.server import Server
@@ -38,6 +38,7 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=0)
     place = confinement.command_line_place()
     confinement.set_name(b"nl-zygote", b"nova-lite-zygote", place)
+    rehearsal.run()
     gc.disable()
     gc.collect()
     gc.freeze()  # a collection in a VMM would touch, and so copy, the pages of every object made until here

@@ -6,6 +6,8 @@ the ACPI specification 6.4, chapter 5.2.
 
 from __future__ import annotations
 
+import functools
+
 from nova_lite.hv.vmm.acpi import dsdt, tables
 from nova_lite.hv.vmm.acpi.dsdt import ECAM_ADDRESS, ECAM_SIZE
 
@@ -18,6 +20,7 @@ SIZE = 0x1FFF0
 _ALIGNMENT = 16
 
 
+@functools.lru_cache(maxsize=16)
 def build(vcpus: int, pvpanic: bool = False) -> bytes:
     """All tables for a machine with so many vCPUs, to be put at ``ADDRESS``; less than ``SIZE`` bytes."""
     content = bytearray(tables.RSDP_SIZE + -tables.RSDP_SIZE % _ALIGNMENT)
