@@ -161,7 +161,6 @@ class Paths:
         self.instances = self.state / "instances"
         self.run = self.state / "run"
         self.agent_socket = self.run / "agent.sock"
-        self.zygote_socket = self.run / "zygote.sock"
         self.tokens = self.state / "tokens.yaml"
         self.policy = self.state / "policy.yaml"
         self.clouds = self.state / "clouds.yaml"

@@ -103,7 +103,7 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
 
 
 def check_path_length(paths: Paths) -> None:
-    longest = max(len(os.fsencode(path)) for path in (paths.agent_socket, paths.zygote_socket))
+    longest = len(os.fsencode(paths.agent_socket))
     if longest > _LONGEST_SOCKET:
         raise exceptions.Invalid(
             f"state_path {paths.state} is {longest - _LONGEST_SOCKET} bytes too long: the sockets below it must have"
