@@ -29,10 +29,10 @@ static struct virtio_device *make_device(void) {
     }
     if (strcmp(kind, "block") == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
-        config.fd = memfd_create("disk", MFD_CLOEXEC);
-        if (ftruncate(config.fd, DISK_SIZE) < 0)
+        int fd = memfd_create("disk", MFD_CLOEXEC);
+        if (ftruncate(fd, DISK_SIZE) < 0)
             abort();
-        return block_create(&config, DISK_SIZE);
+        return block_create(&config, block_raw_open(fd));
     }
     if (strcmp(kind, "vsock") == 0) {
         struct sockaddr_un address = {.sun_family = AF_UNIX}; /* bound to no name: the kernel finds an abstract one */

@@ -271,8 +271,7 @@ static struct virtio_device *disk(uint32_t queues, bool read_only, struct nl_rat
     strcpy(config.serial, "disk-0123456789");
     disk_fd = memfd_create("disk", 0);
     assert(ftruncate(disk_fd, DISK_SIZE) == 0);
-    config.fd = dup(disk_fd);
-    return block_create(&config, DISK_SIZE);
+    return block_create(&config, block_raw_open(dup(disk_fd)));
 }
 
 /* Header at BUFFERS, status at BUFFERS + 16, data from BUFFERS + 0x200 on. */

@@ -41,21 +41,23 @@ int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, s
 
 int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct nl_disk_config *config,
                         struct nl_error *error) {
-    struct nl_disk_config own = *config;
-    int result = check(machine);
-    if (result < 0)
-        return result;
+    int own = check(machine);
+    if (own < 0)
+        return own;
     if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || !good_queue_size(config->queue_size))
         return fail(error, EINVAL, "make queues of this number or size");
-    if ((own.fd = keep(config->fd, error)) < 0)
-        return own.fd;
-    off_t size = lseek(own.fd, 0, SEEK_END);
-    if (size < 0) {
-        result = fail(error, errno, "find a disk's size");
-        close(own.fd);
+    if ((own = keep(config->fd, error)) < 0)
+        return own;
+    struct block_backend *backend = block_raw_open(own);
+    if (backend == NULL) {
+        int result = fail(error, errno, "use a disk's file");
+        close(own);
         return result;
     }
-    return add(machine, id, block_create(&own, (uint64_t)size), own.fd, error);
+    struct virtio_device *device = block_create(config, backend);
+    if (device == NULL)
+        backend->kind->close(backend);
+    return add(machine, id, device, -1, error);
 }
 
 int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct nl_net_config *config,

@@ -31,6 +31,8 @@ DEVICE_CORE = (
     "pci/pci_function.c",
     "virtio/balloon.c",
     "virtio/block.c",
+    "virtio/block_file.c",
+    "virtio/block_raw.c",
     "virtio/block_threads.c",
     "virtio/device.c",
     "virtio/gate.c",

@@ -1,12 +1,9 @@
 /* virtio-blk: requests and what they mean. Virtual I/O Device 1.2, section 5.2. The threads are in block_threads.c. */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/falloc.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "virtio/block.h"
 #include "virtio/kinds.h"
@@ -15,70 +12,11 @@
 #define SECTOR_SIZE 512u
 #define SEGMENTS 126 /* as in Cloud Hypervisor: a queue of 128 without the header and the status */
 #define DISCARD_SECTORS (1u << 22) /* 2 GiB at once */
-#define BOUNCE_SIZE (64 * 1024)
 
 static const char *const counter_names[] = {
     [BLOCK_READ_BYTES] = "read_bytes", [BLOCK_READ_OPS] = "read_ops",   [BLOCK_WRITE_BYTES] = "write_bytes",
     [BLOCK_WRITE_OPS] = "write_ops",   [BLOCK_FLUSH_OPS] = "flush_ops", [BLOCK_DISCARD_OPS] = "discard_ops",
     [BLOCK_ERRORS] = "errors",         [BLOCK_LIMITED] = "rate_limited"};
-
-/* Step over the first ``done`` bytes of the pieces. */
-static void advance(struct iovec **pieces, unsigned *count, size_t done) {
-    while (done > 0 && *count > 0) {
-        size_t part = (*pieces)->iov_len < done ? (*pieces)->iov_len : done;
-        (*pieces)->iov_base = (uint8_t *)(*pieces)->iov_base + part;
-        (*pieces)->iov_len -= part;
-        done -= part;
-        if ((*pieces)->iov_len == 0) {
-            (*pieces)++;
-            (*count)--;
-        }
-    }
-}
-
-/* O_DIRECT refuses memory that lies askew; then the data go through memory that does not. */
-static ssize_t transfer_askew(struct block *block, bool write, const struct iovec *pieces, unsigned count,
-                              uint64_t offset) {
-    void *bounce = NULL;
-    size_t total = 0, filled = 0;
-    for (unsigned i = 0; i < count; i++)
-        total += pieces[i].iov_len;
-    total = total < BOUNCE_SIZE ? total : BOUNCE_SIZE;
-    if (posix_memalign(&bounce, 4096, BOUNCE_SIZE) != 0)
-        return -ENOMEM;
-    for (unsigned i = 0; write && filled < total; i++) {
-        size_t part = pieces[i].iov_len < total - filled ? pieces[i].iov_len : total - filled;
-        memcpy((uint8_t *)bounce + filled, pieces[i].iov_base, part);
-        filled += part;
-    }
-    ssize_t done = write ? pwrite(block->fd, bounce, total, (off_t)offset) : pread(block->fd, bounce, total, (off_t)offset);
-    if (done < 0)
-        done = -errno;
-    for (unsigned i = 0; !write && done > 0 && filled < (size_t)done; i++) {
-        size_t part = pieces[i].iov_len < (size_t)done - filled ? pieces[i].iov_len : (size_t)done - filled;
-        memcpy(pieces[i].iov_base, (uint8_t *)bounce + filled, part);
-        filled += part;
-    }
-    free(bounce);
-    return done;
-}
-
-/* All of the pieces, however often the host moves less; 0 or a negative errno. */
-static int transfer(struct block *block, bool write, struct iovec *pieces, unsigned count, uint64_t offset) {
-    while (count > 0) {
-        ssize_t done = write ? pwritev(block->fd, pieces, (int)count, (off_t)offset)
-                             : preadv(block->fd, pieces, (int)count, (off_t)offset);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done < 0 && errno == EINVAL)
-            done = transfer_askew(block, write, pieces, count, offset);
-        if (done <= 0)
-            return done == 0 ? -EIO : (done == -1 ? -errno : (int)done); /* 0: the file became shorter */
-        advance(&pieces, &count, (size_t)done);
-        offset += (uint64_t)done;
-    }
-    return 0;
-}
 
 /* Whether sectors lie on the disk; their place in bytes. */
 static bool on_disk(const struct block *block, uint64_t sector, uint64_t size, uint64_t *offset) {
@@ -88,70 +26,36 @@ static bool on_disk(const struct block *block, uint64_t sector, uint64_t size, u
     return true;
 }
 
-static uint8_t status_of(int result) {
-    if (result == 0)
-        return VIRTIO_BLK_S_OK;
-    return result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
-}
-
-static uint8_t move_data(struct block *block, bool write, uint64_t sector, struct iovec *pieces, unsigned count,
-                         uint64_t size) {
-    struct virtio_counter *counters = block->device.counters;
-    uint64_t offset;
-    if (size % SECTOR_SIZE != 0 || !on_disk(block, sector, size, &offset) || (write && block->read_only))
+/* What the guest asks for, in ``request``; VIRTIO_BLK_S_OK when the backend shall do it. */
+static uint8_t want_transfer(struct block *block, bool write, uint64_t sector, struct block_job *job) {
+    struct block_request *request = &job->request;
+    const struct chain *chain = &job->chain;
+    *request = (struct block_request){.operation = write ? BLOCK_WRITE : BLOCK_READ,
+                                      .size = write ? chain->out_size : chain->in_size,
+                                      .pieces = write ? chain->out : chain->in,
+                                      .count = write ? chain->out_count : chain->in_count};
+    if (request->size % SECTOR_SIZE != 0 || !on_disk(block, sector, request->size, &request->offset) ||
+        (write && block->read_only))
         return VIRTIO_BLK_S_IOERR;
-    int result = transfer(block, write, pieces, count, offset);
-    if (result == 0) {
-        count_shared(&counters[write ? BLOCK_WRITE_BYTES : BLOCK_READ_BYTES].value, size);
-        count_shared(&counters[write ? BLOCK_WRITE_OPS : BLOCK_READ_OPS].value, 1);
-    }
-    return status_of(result);
+    return VIRTIO_BLK_S_OK;
 }
 
-static int write_zeroes_by_hand(struct block *block, uint64_t offset, uint64_t size) {
-    static const uint8_t zeroes[4096] __attribute__((aligned(4096)));
-    while (size > 0) {
-        struct iovec pieces[16];
-        unsigned count = 0;
-        uint64_t part = 0;
-        for (; count < 16 && part < size; count++) {
-            size_t piece = size - part < sizeof(zeroes) ? (size_t)(size - part) : sizeof(zeroes);
-            pieces[count] = (struct iovec){.iov_base = (void *)(uintptr_t)zeroes, .iov_len = piece};
-            part += piece;
-        }
-        int result = transfer(block, true, pieces, count, offset);
-        if (result < 0)
-            return result;
-        offset += part;
-        size -= part;
-    }
-    return 0;
-}
-
-static uint8_t clear(struct block *block, uint32_t type, struct chain *chain) {
+static uint8_t want_clearing(struct block *block, uint32_t type, struct block_job *job) {
     struct virtio_blk_discard_write_zeroes range;
-    uint64_t offset;
+    struct block_request *request = &job->request;
     bool zeroes = type == VIRTIO_BLK_T_WRITE_ZEROES;
     if (!virtio_has(&block->device, zeroes ? VIRTIO_BLK_F_WRITE_ZEROES : VIRTIO_BLK_F_DISCARD))
         return VIRTIO_BLK_S_UNSUPP;
-    if (chain->out_size != sizeof(range) || !chain_read(chain, &range, sizeof(range)) || block->read_only)
+    if (job->chain.out_size != sizeof(range) || !chain_read(&job->chain, &range, sizeof(range)) || block->read_only)
         return VIRTIO_BLK_S_IOERR;
     if (range.flags & ~(zeroes ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0u))
         return VIRTIO_BLK_S_UNSUPP;
-    uint64_t size = (uint64_t)range.num_sectors << SECTOR_SHIFT;
-    if (range.num_sectors > DISCARD_SECTORS || !on_disk(block, range.sector, size, &offset))
+    *request = (struct block_request){.operation = zeroes ? BLOCK_WRITE_ZEROES : BLOCK_DISCARD,
+                                      .unmap = block->discard && (range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP),
+                                      .size = (uint64_t)range.num_sectors << SECTOR_SHIFT};
+    if (range.num_sectors > DISCARD_SECTORS || !on_disk(block, range.sector, request->size, &request->offset))
         return VIRTIO_BLK_S_IOERR;
-    count_shared(&block->device.counters[BLOCK_DISCARD_OPS].value, 1);
-    if (size == 0)
-        return VIRTIO_BLK_S_OK;
-    bool punch = block->discard && (!zeroes || (range.flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP));
-    int mode = FALLOC_FL_KEEP_SIZE | (punch ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
-    if (fallocate(block->fd, mode, (off_t)offset, (off_t)size) == 0)
-        return VIRTIO_BLK_S_OK;
-    if (errno != EOPNOTSUPP)
-        return VIRTIO_BLK_S_IOERR;
-    /* A discard is a wish; zeroes must come. */
-    return zeroes ? status_of(write_zeroes_by_hand(block, offset, size)) : VIRTIO_BLK_S_OK;
+    return VIRTIO_BLK_S_OK;
 }
 
 static uint8_t tell_serial(struct block *block, struct chain *chain) {
@@ -163,44 +67,78 @@ uint64_t block_request_bytes(const struct chain *chain) {
     return chain->out_size + chain->in_size;
 }
 
-bool block_serve(struct block *block, struct chain *chain, uint32_t *written) {
+static void count_done(struct block *block, const struct block_request *request) {
+    struct virtio_counter *counters = block->device.counters;
+    switch (request->operation) {
+    case BLOCK_READ:
+    case BLOCK_WRITE:
+        count_shared(&counters[request->operation == BLOCK_WRITE ? BLOCK_WRITE_BYTES : BLOCK_READ_BYTES].value,
+                     request->size);
+        count_shared(&counters[request->operation == BLOCK_WRITE ? BLOCK_WRITE_OPS : BLOCK_READ_OPS].value, 1);
+        break;
+    case BLOCK_FLUSH:
+        count_shared(&counters[BLOCK_FLUSH_OPS].value, 1);
+        break;
+    default:
+        count_shared(&counters[BLOCK_DISCARD_OPS].value, 1);
+    }
+}
+
+static void say(struct block *block, struct block_job *job, uint8_t status) {
+    if (status != VIRTIO_BLK_S_OK)
+        count_shared(&block->device.counters[BLOCK_ERRORS].value, 1);
+    *job->status_at = status;
+}
+
+enum block_step block_begin(struct block *block, struct block_job *job) {
     struct virtio_blk_outhdr header;
-    uint8_t *status_at = chain_take_last(chain), status;
-    if (status_at == NULL || !chain_read(chain, &header, sizeof(header)))
-        return false; /* nowhere to say that it is no request */
-    uint64_t in_size = chain->in_size;
+    uint8_t status;
+    bool for_backend = true;
+    job->status_at = chain_take_last(&job->chain);
+    if (job->status_at == NULL || !chain_read(&job->chain, &header, sizeof(header)))
+        return BLOCK_NO_REQUEST; /* nowhere to say so */
+    uint64_t in_size = job->chain.in_size;
+    job->written = (uint32_t)(in_size < UINT32_MAX ? in_size : UINT32_MAX - 1) + 1;
     switch (header.type) {
     case VIRTIO_BLK_T_IN:
-        status = move_data(block, false, header.sector, chain->in, chain->in_count, chain->in_size);
-        break;
     case VIRTIO_BLK_T_OUT:
-        status = move_data(block, true, header.sector, chain->out, chain->out_count, chain->out_size);
+        status = want_transfer(block, header.type == VIRTIO_BLK_T_OUT, header.sector, job);
         break;
     case VIRTIO_BLK_T_FLUSH:
-        count_shared(&block->device.counters[BLOCK_FLUSH_OPS].value, 1);
-        status = block->read_only || fdatasync(block->fd) == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
+        job->request = (struct block_request){.operation = BLOCK_FLUSH};
+        status = VIRTIO_BLK_S_OK;
+        for_backend = !block->read_only;
         break;
     case VIRTIO_BLK_T_GET_ID:
-        status = tell_serial(block, chain);
+        status = tell_serial(block, &job->chain);
+        for_backend = false;
         break;
     case VIRTIO_BLK_T_DISCARD:
     case VIRTIO_BLK_T_WRITE_ZEROES:
-        status = clear(block, header.type, chain);
+        status = want_clearing(block, header.type, job);
         break;
     default:
         status = VIRTIO_BLK_S_UNSUPP;
     }
-    if (status != VIRTIO_BLK_S_OK)
-        count_shared(&block->device.counters[BLOCK_ERRORS].value, 1);
-    *status_at = status;
-    *written = (uint32_t)(in_size < UINT32_MAX ? in_size : UINT32_MAX - 1) + 1;
-    return true;
+    if (status == VIRTIO_BLK_S_OK && for_backend) {
+        if (job->request.operation == BLOCK_FLUSH || job->request.size > 0)
+            return BLOCK_FOR_BACKEND;
+        count_done(block, &job->request); /* of nothing at all */
+    }
+    say(block, job, status);
+    return BLOCK_DONE;
+}
+
+void block_end(struct block *block, struct block_job *job, int result) {
+    if (result == 0)
+        count_done(block, &job->request);
+    say(block, job, result == 0 ? VIRTIO_BLK_S_OK : result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR);
 }
 
 static void close_block(struct virtio_device *device) {
     struct block *block = device->state;
     block_threads_close(block);
-    close(block->fd);
+    block->backend->kind->close(block->backend);
 }
 
 static const struct virtio_kind kind = {.name = "block",
@@ -211,12 +149,12 @@ static const struct virtio_kind kind = {.name = "block",
                                         .stop = block_threads_stop,
                                         .close = close_block};
 
-struct virtio_device *block_create(const struct nl_disk_config *config, uint64_t size) {
+struct virtio_device *block_create(const struct nl_disk_config *config, struct block_backend *backend) {
     struct block *block = calloc(1, sizeof(*block));
     if (block == NULL)
         return NULL;
     struct virtio_device *device = &block->device;
-    struct virtio_blk_config about = {.capacity = size >> SECTOR_SHIFT,
+    struct virtio_blk_config about = {.capacity = backend->size >> SECTOR_SHIFT,
                                       .seg_max = SEGMENTS,
                                       .blk_size = SECTOR_SIZE,
                                       .num_queues = (uint16_t)config->queues,
@@ -244,10 +182,10 @@ struct virtio_device *block_create(const struct nl_disk_config *config, uint64_t
     device->counter_count = sizeof(counter_names) / sizeof(counter_names[0]);
     for (unsigned i = 0; i < device->counter_count; i++)
         device->counters[i].name = counter_names[i];
-    block->fd = config->fd;
+    block->backend = backend;
     block->read_only = config->read_only;
     block->discard = config->discard;
-    block->sectors = size >> SECTOR_SHIFT;
+    block->sectors = backend->size >> SECTOR_SHIFT;
     memcpy(block->serial, config->serial, VIRTIO_BLK_ID_BYTES);
     rate_limiter_init(&block->limiter, &config->limiter, monotonic_ns());
     if (block_threads_init(block) == 0)

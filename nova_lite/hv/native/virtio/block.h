@@ -1,5 +1,6 @@
-/* The inside of a virtio-blk device, shared by its two files. No KVM in here. */
+/* The inside of a virtio-blk device, shared by its files. No KVM in here. */
 #pragma once
+#include "virtio/block_backend.h"
 #include "virtio/rate_limiter.h"
 #include "virtio/virtio.h"
 
@@ -18,7 +19,7 @@ enum {
 
 struct block {
     struct virtio_device device;
-    int fd;
+    struct block_backend *backend;
     bool read_only, discard;
     uint64_t sectors;
     char serial[20];
@@ -32,8 +33,21 @@ struct block {
     bool helper_called; /* and has not come yet */
 };
 
-/* Do what the request says and write its status; false when it is no request at all. Called by several threads. */
-bool block_serve(struct block *block, struct chain *chain, uint32_t *written);
+/* A request on its way from its chain to its status. */
+struct block_job {
+    struct chain chain;
+    struct block_request request;
+    uint8_t *status_at;
+    uint32_t written; /* what the guest is told of the chain */
+};
+
+enum block_step { BLOCK_NO_REQUEST, BLOCK_DONE, BLOCK_FOR_BACKEND };
+
+/* Read the request in ``job->chain``. BLOCK_DONE: its status stands already; BLOCK_FOR_BACKEND: ``job->request`` is to
+ * be done, then block_end. Called by several threads. */
+enum block_step block_begin(struct block *block, struct block_job *job);
+/* The backend's result, 0 or a negative errno, becomes the guest's. */
+void block_end(struct block *block, struct block_job *job, int result);
 uint64_t block_request_bytes(const struct chain *chain);
 
 /* block_threads.c */

@@ -71,23 +71,24 @@ static bool next(struct block *block, unsigned index, struct chain *chain) {
 void block_drain(struct block *block, unsigned index) {
     struct virtio_device *device = &block->device;
     struct virtqueue *queue = &device->queues[index];
-    struct chain chain;
+    struct block_job job;
     pthread_mutex_lock(&device->lock);
-    while (virtio_running(device) && queue->ready && next(block, index, &chain)) {
-        uint32_t written = 0;
+    while (virtio_running(device) && queue->ready && next(block, index, &job.chain)) {
         device->in_flight++;
         if (block->waiting > 0 && !block->helper_called && virtqueue_waiting(queue)) {
             block->helper_called = true;
             virtio_kick(device, index);
         }
         pthread_mutex_unlock(&device->lock);
-        bool served = block_serve(block, &chain, &written);
+        enum block_step step = block_begin(block, &job);
+        if (step == BLOCK_FOR_BACKEND)
+            block_end(block, &job, block->backend->kind->perform(block->backend, &job.request));
         pthread_mutex_lock(&device->lock);
         if (virtio_running(device)) { /* else the driver has given up on it */
-            if (served)
-                virtqueue_push(queue, chain.head, written);
-            else
+            if (step == BLOCK_NO_REQUEST)
                 virtio_fail(device);
+            else
+                virtqueue_push(queue, job.chain.head, job.written);
             virtio_tell(device, index);
         }
         if (--device->in_flight == 0)
