@@ -54,7 +54,7 @@ def test_what_is_absent_gets_cloud_hypervisors_default():
         "num_queues": 1,
         "queue_size": 128,
         "sparse": True,
-        "image_type": "Raw",
+        "image_type": "Unknown",
     }
     assert second["id"] == "_disk1" and second["readonly"] is True
     (card,) = found["net"]
@@ -131,6 +131,37 @@ def test_what_is_no_disk_is_refused(machine, path, reason):
     with pytest.raises(VmmError) as caught:
         devices.add_all(machine, document(disks=[{"path": path}]))
     assert reason in caught.value.chain[1] and caught.value.chain[1].startswith("disks.0.path: ")
+
+
+@pytest.mark.parametrize("direct", [False, True])
+@pytest.mark.parametrize(
+    ("offset", "magic", "name"),
+    [
+        (0, b"QFI\xfb", "qcow2"),
+        (0, b"KDMV", "VMDK"),
+        (0, b"vhdxfile", "VHDX"),
+        (0, b"conectix", "VHD"),
+        (0x40, b"\x7f\x10\xda\xbe", "VDI"),
+    ],
+)
+def test_an_image_of_another_format_reaches_no_guest_unless_that_is_said(machine, image, offset, magic, name, direct):
+    with image.open("r+b") as file:
+        file.seek(offset)
+        file.write(magic)
+    disk = {"path": str(image), "direct": direct}
+    for given in (disk, disk | {"image_type": "Unknown"}):
+        with pytest.raises(VmmError) as caught:
+            devices.add_all(machine, document(disks=[given]))
+        assert caught.value.status == 400
+        assert caught.value.chain[1].startswith(f"disks.0.path: looks like a {name} image")
+        assert 'image_type "Raw"' in caught.value.chain[1] and "qemu-img convert" in caught.value.chain[1]
+    devices.add_all(machine, document(disks=[disk | {"image_type": "Raw"}]))
+
+
+def test_formats_that_cannot_be_read_are_not_promised():
+    with pytest.raises(ConfigError) as caught:
+        document(disks=[{"path": "/d", "image_type": "Qcow2"}])
+    assert caught.value.chain[1] == "disks.0.image_type: 'Qcow2' is not one of Raw, Unknown"
 
 
 def test_no_descriptor_is_left_behind(image):

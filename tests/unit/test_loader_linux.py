@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,7 @@ PACKERS = {
     "xz": lzma.compress,
     "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
     "lz4": lz4_literals,
+    "zstd": zstandard.ZstdCompressor(write_content_size=False).compress,
 }
 
 
@@ -182,8 +184,8 @@ def test_broken_packed_kernels_are_refused(image, packer):
 
 
 def test_unknown_packing_and_impossible_payloads_are_refused(image):
-    sentence = refused(image(bzimage(packed=b"\x28\xb5\x2f\xfd" + bytes(99))), format="elf64")
-    assert "packed in a way unknown here" in sentence
+    sentence = refused(image(bzimage(packed=b"\x89LZO\0" + bytes(99))), format="elf64")
+    assert "packed in a way unknown here; known are gzip, bzip2, xz, lzma, lz4, zstd." in sentence
     for options in ({"payload_offset": 0xFFFFFFFF}, {"payload_size": 0xFFFFFFFF}, {"payload_size": 4}):
         assert "beyond its end" in refused(image(bzimage(**options)), format="elf64")
 
@@ -208,6 +210,29 @@ def test_lz4_blocks_with_matches_are_unpacked():
     for block, room in [(overlapping, 25), *((block, 100) for block in broken)]:
         with pytest.raises(ValueError):
             unpacked_block(block, room)
+
+
+def test_many_small_lz4_blocks_are_no_way_to_much_memory():
+    with pytest.raises(LoaderError, match="has more than 16 MiB"):
+        unpack.unpack(b"\x02\x21\x4c\x18" + b"\x01\0\0\0\0" * 1_000_000, 16 << 20, "x")
+
+
+def test_a_zstd_frame_that_wants_a_huge_window_is_refused():
+    window = bytes([0b0_00_0_0_000, (20 << 3)])  # 1 GiB; Window_Descriptor of RFC 8878
+    with pytest.raises(LoaderError, match="its zstd is broken"):
+        unpack.unpack(b"\x28\xb5\x2f\xfd" + window + b"\x01\0\0", 1 << 20, "x")
+
+
+def test_a_zstd_bomb_ends_at_the_limit():
+    bomb = b"\x28\xb5\x2f\xfd" + bytes([0, 0x38]) + b"\x02\0\x10\0" * 10_000  # RLE blocks of 128 KiB
+    with pytest.raises(LoaderError, match="has more than 64 MiB"):
+        unpack.unpack(bomb, 64 << 20, "x")
+
+
+def test_a_packed_kernel_larger_than_any_is_not_even_read(image):
+    path = image(bzimage(payload_size=129 << 20, sixteenths=(200 << 20) // 16))
+    os.truncate(path, 300 << 20)
+    assert "a packed kernel of more than 128 MiB" in refused(path, format="elf64")
 
 
 @pytest.mark.skipif(shutil.which("lz4") is None, reason="this host has no lz4 program")

@@ -32,6 +32,8 @@ _LOADED_HIGH = 0x01
 _XLF_KERNEL_64 = 0x01
 _HEAD_SIZE = 0x290
 _PAGE = 4096
+#: More than any distribution's kernel has, packed.
+_PACKED_MAX_SIZE = 128 << 20
 
 
 def recognise(head: bytes) -> bool:
@@ -98,4 +100,6 @@ def packed_kernel(source: Source) -> bytes:
     offset, size = header.payload_offset, header.payload_size
     if offset > header.code_size or size > header.code_size - offset or size <= 4:
         raise LoaderError(f"The image '{source.name}' has its packed kernel beyond its end.")
+    if size > _PACKED_MAX_SIZE:
+        raise LoaderError(f"The image '{source.name}' has a packed kernel of more than {_PACKED_MAX_SIZE >> 20} MiB.")
     return source.read(header.code_offset + offset, size - 4)

@@ -15,7 +15,7 @@ from typing import Any
 
 from nova_lite.hv.native import devices
 from nova_lite.hv.native.machine import Machine
-from nova_lite.hv.vmm import tap, unix_socket
+from nova_lite.hv.vmm import image_type, tap, unix_socket
 from nova_lite.hv.vmm.errors import ConfigError, VmmError
 
 _SECTOR = 512
@@ -25,7 +25,7 @@ _DISK_DEFAULTS = {
     "num_queues": 1,
     "queue_size": 128,
     "sparse": True,
-    "image_type": "Raw",
+    "image_type": "Unknown",
 }
 _NET_DEFAULTS = {"queue_size": 256, "offload_tso": True, "offload_csum": True}
 #: Cloud Hypervisor's, for a tap that it makes itself.
@@ -184,6 +184,8 @@ def _open_disk(disk: dict[str, Any]) -> int:
             raise ValueError("is neither a file nor a block device")
         if os.lseek(fd, 0, os.SEEK_END) < _SECTOR:
             raise ValueError("is smaller than one sector")
+        if disk["image_type"] == "Unknown":
+            image_type.refuse_other_formats(fd)
         try:
             fcntl.flock(fd, (fcntl.LOCK_SH if disk["readonly"] else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:

@@ -94,7 +94,7 @@ class File(Source):
 class Content(Source):
     """A file that was unpacked in memory."""
 
-    def __init__(self, data: bytes | memoryview, name: str) -> None:
+    def __init__(self, data: bytes | bytearray | memoryview, name: str) -> None:
         super().__init__(name, len(data))
         self._data = memoryview(data)
 
