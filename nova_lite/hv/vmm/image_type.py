@@ -1,7 +1,7 @@
 """Which format a disk image seems to have, by how it begins.
 
-A disk is given to the guest as it is. An image of another format would show the guest its headers instead of a disk, and
-let it write them: a chain of backing files of its own choosing for whoever opens that image as what it then says it is.
+A disk is given to the guest as it is. An image of another format would show the guest its headers instead of a disk,
+and let it write them: a chain of backing files of its own choosing for whoever opens the image as what it then says.
 """
 
 from __future__ import annotations
