@@ -31,6 +31,10 @@ MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "kvm
 FOLDER = Path(__file__).parent
 CONSOLE_KEPT = 1 << 16
 PR_SET_PDEATHSIG = 1
+#: What the kernel says of a processor that no longer schedules, and for how long before we believe it: a busy machine
+#: starves the box for seconds, never for minutes.
+LOCKUP = re.compile(rb"soft lockup - CPU#\d+ stuck for (\d+)s")
+LOCKUP_SECONDS = 60
 
 
 class BoxError(Exception):
@@ -43,6 +47,13 @@ class BoxError(Exception):
 
 class BoxTimeout(BoxError):
     """The command had not ended in the time it was given."""
+
+
+class BoxLockup(BoxError):
+    """The box's own kernel stopped scheduling: a fault of the emulation, seen now and then on a busy machine.
+
+    No program in a box can bring that about, so whatever ran there may be run again.
+    """
 
 
 @dataclass(frozen=True)
@@ -75,17 +86,21 @@ def missing() -> str | None:
 def run(command: Sequence[str], settings: Settings, stdout: Sink, stderr: Sink, console: Sink | None = None) -> int:
     """Run ``command`` in a new box; its exit code. Output goes to the sinks as it comes, each from a thread of its own.
 
-    Raises ``BoxTimeout``, ``BoxError`` (the box crashed or did not come up) or ``Unavailable``. QEMU is gone at the
-    end in any case, also when this process is killed.
+    Raises ``BoxTimeout``, ``BoxLockup``, ``BoxError`` (the box crashed or did not come up) or ``Unavailable``. QEMU is
+    gone at the end in any case, also when this process is killed.
     """
     if shutil.which(QEMU) is None:
         raise Unavailable(f"{QEMU} is not installed; `tests/nested/kvmbox --prepare` does it as root")
     kernel = kernels.debian(KERNEL_PACKAGE)
     said, status = bytearray(), bytearray()
+    locked_up = threading.Event()
 
     def keep(data: bytes) -> None:
         said.extend(data)
         del said[:-CONSOLE_KEPT]
+        if any(int(seconds) >= LOCKUP_SECONDS for seconds in LOCKUP.findall(said)):
+            locked_up.set()
+            qemu.kill()
         if console is not None:
             console(data)
 
@@ -122,6 +137,8 @@ def run(command: Sequence[str], settings: Settings, stdout: Sink, stderr: Sink, 
         for pump in pumps:
             pump.close()
         os.close(initrd)
+    if locked_up.is_set():
+        raise BoxLockup("the box's own kernel locked up", _text(said))
     words = status.split()
     if len(words) == 2 and words[0] == b"exit":
         return int(words[1])

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,18 +66,32 @@ def _settings(item: pytest.Item) -> box.Settings:
     return replace(usual, **getattr(module and module.obj, "BOX", {}))
 
 
+def _run(command: list[str], settings: box.Settings) -> tuple[bytearray, bytearray, str]:
+    """What it wrote to standard output and error, and how it ended. Raises ``BoxLockup``."""
+    out, err = bytearray(), bytearray()
+    try:
+        trouble = f"pytest in the box ended with {box.run(command, settings, out.extend, err.extend)}"
+    except box.BoxLockup:
+        raise
+    except box.BoxError as error:
+        trouble = f"{error}\n{error.console}"
+    return out, err, trouble
+
+
 def _reports(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
     """Run ``items`` of one file in a box; their reports by node id. The box's own time is counted to the first."""
     config, began = items[0].config, time.monotonic()
-    out, err, trouble = bytearray(), bytearray(), ""
     plugins = ("-p", "tests.nested.box_reports", "-p", "pytest_timeout", "-p", "no:terminal", "-p", "no:cacheprovider")
     options = ("-o", "addopts=--strict-markers")
     command = [sys.executable, "-m", "pytest", *plugins, *options, *(item.nodeid for item in items)]
     try:
-        code = box.run(command, _settings(items[0]), out.extend, err.extend)
-        trouble = f"pytest in the box ended with {code}"
-    except box.BoxError as error:
-        trouble = f"{error}\n{error.console}"
+        out, err, trouble = _run(command, _settings(items[0]))
+    except box.BoxLockup:
+        warnings.warn(f"{items[0].path.name}: the box's kernel locked up; a second box was used", stacklevel=1)
+        try:
+            out, err, trouble = _run(command, _settings(items[0]))
+        except box.BoxLockup as error:
+            out, err, trouble = bytearray(), bytearray(), f"twice: {error}\n{error.console}"
     reports: dict[str, list[pytest.TestReport]] = {item.nodeid: [] for item in items}
     for line in out.splitlines():
         if line.endswith(b"}"):

@@ -82,6 +82,15 @@ def test_a_panic_is_told_with_the_consoles_last_words():
     assert b"kvmbox: the box ended before the command did (Kernel panic - not syncing: sysrq" in done.stderr
 
 
+def test_a_locked_up_kernel_of_the_box_is_told_from_a_slow_one():
+    lockup = "echo '<0>watchdog: BUG: soft lockup - CPU#0 stuck for {}s! [sh:1]' >/dev/kmsg; {}"
+    slow = kvmbox("sh", "-c", lockup.format(26, "exit 3"))
+    assert slow.returncode == 3, slow.stderr
+    stuck = kvmbox("--timeout", 120, "sh", "-c", lockup.format(75, "sleep 1000"))
+    assert stuck.returncode == 125
+    assert b"the box's own kernel locked up" in stuck.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_qemu_ends_with_kvmbox(number: signal.Signals, code: int):
     with subprocess.Popen([sys.executable, KVMBOX, "sleep", "1000"], stderr=subprocess.PIPE) as process:
