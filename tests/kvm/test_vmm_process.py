@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
@@ -207,21 +208,43 @@ def test_default_socket_is_in_the_users_run_folder() -> None:
 
 def test_terminal_goes_to_the_guest_and_ctrl_a_x_leaves(tmp_path: Path) -> None:
     leader, follower = pty.openpty()
+    before = termios.tcgetattr(follower)
     socket = tmp_path / "api.sock"
     process = subprocess.Popen(
         [*PROGRAM, "--api-socket", str(socket), "--kernel", str(INTERACTIVE), "--memory", "32M", "--serial", "tty"],
         stdin=follower,
         stdout=follower,
     )
-    os.close(follower)
     with process:
         _read_terminal(leader, "> ")
         os.write(leader, b"hello\n\x03")  # Ctrl-C is a key like any other
         _read_terminal(leader, "you said: hello")
         assert process.poll() is None
+        assert not termios.tcgetattr(follower)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
         os.write(leader, b"\x01x")
         assert process.wait(PATIENCE) == 0
+    assert termios.tcgetattr(follower) == before
+    os.close(follower)
     os.close(leader)
+    assert not socket.exists()
+
+
+def test_a_terminal_that_goes_ends_the_vmm_in_good_order(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    socket = tmp_path / "api.sock"
+    process = subprocess.Popen(
+        ["setsid", "--ctty", *PROGRAM, "--api-socket", str(socket), "--kernel", str(INTERACTIVE)]
+        + ["--memory", "32M", "--serial", "tty"],
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+    )
+    os.close(follower)
+    with process:
+        _read_terminal(leader, "> ")
+        os.close(leader)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, err) == (0, b"")
     assert not socket.exists()
 
 
@@ -265,7 +288,18 @@ def test_serial_file_gets_the_output(tmp_path: Path) -> None:
         (["--kernel", "k", "--serial", "file="], "--serial"),
         (["--kernel", "k", "--console-log", "size=1"], "--console-log"),
         (["--kernel", "k", "--platform", "uuid=1"], "platform.uuid"),
-        (["--disk", "path=x"], "--disk"),
+        (["--disk", "path=x"], "--disk needs --kernel"),
+        (["--kernel", "k", "--disk", "path=x,colour=red"], "argument --disk: colour is no key; keys: path, readonly"),
+        (["--kernel", "k", "--disk", "path=x,vhost_user=on"], "argument --disk: vhost_user is not supported yet"),
+        (["--kernel", "k", "--disk", "path=x,readonly=maybe"], "argument --disk: readonly: 'maybe' is neither on"),
+        (["--kernel", "k", "--disk", "path=x", "readonly=on"], "disks.1.path: is missing"),
+        (["--kernel", "k", "--disk", 'path="x'], "a quote that does not end"),
+        (["--kernel", "k", "--disk", "path=x,queue_size=3"], "disks.0.queue_size"),
+        (["--kernel", "k", "--net", "tap"], "argument --net: 'tap' is not of the form key=value"),
+        (["--kernel", "k", "--net", "mac=1"], "net.0.mac"),
+        (["--kernel", "k", "--format", "uimage"], "payload.format"),
+        (["--kernel", "k", "--fs", "tag=x"], "--fs is not supported yet"),
+        (["--firmware", "hypervisor-fw"], "--firmware is not supported yet"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], named: str) -> None:

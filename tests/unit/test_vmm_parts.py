@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import openapi_spec_validator
 import pytest
 
 from nova_lite.hv import host
-from nova_lite.hv.vmm import config, openapi, options, process, record
+from nova_lite.hv.vmm import config, openapi, option_values, options, process, record
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import ConfigError, VmmError
 from nova_lite.hv.vmm.http_api import ENDPOINTS
@@ -84,13 +85,70 @@ def test_all_faults_are_named_at_once() -> None:
         (["--cpus", "boot=2,max=4"], "cpus", {"boot_vcpus": 2, "max_vcpus": 4}),
         (["--serial", "off"], "serial", {"mode": "Off"}),
         (["--serial", "socket=/s"], "serial", {"mode": "Socket", "socket": "/s"}),
+        (["--serial", "tty"], "serial", {"mode": "Tty"}),
         (["--console-log", "/l"], "console_log", {"file": "/l", "size": 131072}),
+        (["--rng"], "rng", {"src": "/dev/urandom"}),
+        (["--rng", "src=/dev/random"], "rng", {"src": "/dev/random"}),
+        (["--pvpanic"], "pvpanic", True),
+        (["--vsock", "cid=3,socket=/v"], "vsock", {"id": "_vsock0", "cid": 3, "socket": "/v"}),
+        (
+            ["--balloon", "size=64M,deflate_on_oom=on"],
+            "balloon",
+            {"size": 64 << 20, "deflate_on_oom": True, "free_page_reporting": False},
+        ),
         (["--console-log", "file=/l,size=64K"], "console_log", {"file": "/l", "size": 65536}),
     ],
 )
 def test_options_become_a_configuration(arguments: list[str], part: str, expected: dict[str, Any]) -> None:
     found = options.vm_config(options.parser().parse_args(["--kernel", "/k", *arguments]))
     assert found is not None and found.document[part] == expected
+
+
+def of_options(*arguments: str) -> dict[str, Any]:
+    found = options.vm_config(options.parser().parse_args(["--kernel", "/k", *arguments]))
+    assert found is not None
+    return found.document
+
+
+def test_disks_may_follow_one_option_or_each_its_own_and_equal_those_of_rest() -> None:
+    one = of_options("--disk", "path=/a,readonly=on,image_type=raw", 'path="/b,c",bw_size=10M,bw_refill_time=100')
+    two = of_options("--disk", "path=/a,readonly=on,image_type=raw", "--disk", '"/b,c",bw_size=10M,bw_refill_time=100')
+    rest = config.parse(
+        {
+            "payload": {"kernel": "/k"},
+            "disks": [
+                {"path": "/a", "readonly": True, "image_type": "Raw"},
+                {"path": "/b,c", "rate_limiter_config": {"bandwidth": {"size": 10 << 20, "refill_time": 100}}},
+            ],
+        }
+    )
+    assert one["disks"] == two["disks"] == rest.document["disks"]
+
+
+def test_keys_without_a_value_have_their_defaults() -> None:
+    (card,) = of_options("--net", "tap=,mac=,ip=,mask=")["net"]
+    (other,) = config.parse(KERNEL | {"net": [{}]}).document["net"]
+    assert card | {"mac": ""} == other | {"mac": ""}
+
+
+def test_every_key_of_a_machine_has_an_option_and_every_key_of_an_option_a_line_in_help() -> None:
+    text = options.parser().format_help()
+    for _, name, schema, _ in options._machine_options():
+        for key, (_, value) in option_values.keys(schema).items() if "properties" in schema else ():
+            assert re.search(rf"^  {key} +.*{re.escape(value['description'])}$", text, re.MULTILINE), (name, key)
+    offered = {name for _, name, _, _ in options._machine_options()}
+    assert offered | set(options._PAYLOAD) == set(config.DEFS["VmConfig"]["properties"])
+
+
+def test_what_is_a_path_in_the_schema_may_be_relative_on_the_command_line() -> None:
+    for name, schema in config.DEFS.items():
+        for key, value in schema.get("properties", {}).items() if name.endswith("Config") else ():
+            if re.match(r"Path\b", value.get("description", "")):
+                assert key in option_values._PATHS, (name, key)
+
+
+def test_what_there_is_not_may_be_switched_off() -> None:
+    assert of_options("--tpm", "off") == of_options()
 
 
 def test_relative_paths_on_the_command_line_are_of_the_working_folder(

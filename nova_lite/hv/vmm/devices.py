@@ -48,7 +48,7 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     if document.get("net"):
         found["net"] = [_net(index, card) for index, card in enumerate(document["net"])]
     if "rng" in document:
-        found["rng"] = dict(document["rng"])
+        found["rng"] = {"src": "/dev/urandom", **document["rng"]}
         _check_path("rng.src", found["rng"]["src"])
     if "balloon" in document:
         found["balloon"] = _BALLOON_DEFAULTS | document["balloon"]

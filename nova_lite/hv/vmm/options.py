@@ -1,48 +1,29 @@
-"""The command line of nova-lite-vmm: Cloud Hypervisor's forms, turned into a VmConfig document."""
+"""The command line of nova-lite-vmm: Cloud Hypervisor's forms, turned into a VmConfig document.
+
+The options of a machine, their help and what their values may be come from the schema of VmConfig.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nova_lite
-from nova_lite.hv.vmm import config
+from nova_lite.hv.vmm import config, option_values
 from nova_lite.hv.vmm.http_api import BASE, ENDPOINTS
-
-_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 
 _DESCRIPTION = """\
 Run one virtual machine on KVM and serve a REST API for it on a UNIX socket.
 Without --kernel only the API is started; the machine then comes by PUT vm.create."""
 
-
-def _describe(name: str, *path: str) -> str:
-    """The description of a schema, or of a property of it."""
-    node = config.DEFS[name]
-    for key in path:
-        node = node["properties"][key]
-    return str(node["description"])
-
-
-def _epilog() -> str:
-    width = max(map(len, ENDPOINTS))
-    paths = "\n".join(f"  {e.method} {name:{width}}  {e.summary}" for name, e in ENDPOINTS.items())
-    return f"""\
-paths below http://localhost{BASE}:
-{paths}
-
-for example:
-  nova-lite-vmm --api-socket /tmp/vmm.sock --kernel /path/to/interactive.elf --memory 64M --serial tty
-  curl --unix-socket /tmp/vmm.sock http://localhost{BASE}vm.info
-  curl --unix-socket /tmp/vmm.sock -X PUT http://localhost{BASE}vm.pause
-
-With --serial tty every key goes to the guest: Ctrl-A x ends the VMM, Ctrl-A Ctrl-A sends one Ctrl-A.
---openapi shows every document that goes in and out. SIGTERM and SIGINT end the VMM in good order."""
+#: The parts of a payload have options of their own; the older forms of it are for REST only.
+_PAYLOAD = ("payload", "kernel", "cmdline", "initramfs")
 
 
 def parser() -> argparse.ArgumentParser:
-    """All options; help texts of machine options come from the schemas."""
+    """All options; those of a machine come from the schemas."""
     result = argparse.ArgumentParser(
         prog="nova-lite-vmm",
         description=_DESCRIPTION,
@@ -64,41 +45,22 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="end the VMM when the guest powers itself off or crashes; otherwise it stays and serves its API",
     )
-    machine = result.add_argument_group("machine", "Boot it at once. Sizes may end in K, M, G or T.")
-    machine.add_argument("--kernel", metavar="PATH", help=_describe("PayloadConfig", "kernel"))
-    machine.add_argument("--cmdline", metavar="TEXT", help=_describe("PayloadConfig", "cmdline"))
-    machine.add_argument("--initramfs", metavar="PATH", help=_describe("PayloadConfig", "initramfs"))
-    machine.add_argument(
-        "--cpus",
-        metavar="boot=N[,max=N]|N",
-        type=lambda text: _fields(text, {"boot": "boot_vcpus", "max": "max_vcpus"}, "boot", _number),
-        help=f"{_describe('CpusConfig', 'boot_vcpus')} 1 when absent. max: {_describe('CpusConfig', 'max_vcpus')}",
+    machine = result.add_argument_group(
+        "machine", "Boot it at once. Sizes may end in K, M, G or T; keys without a value have their defaults."
     )
-    machine.add_argument(
-        "--memory",
-        metavar="size=BYTES|BYTES",
-        type=lambda text: _fields(text, {"size": "size"}, "size", _size),
-        help=f"{_describe('MemoryConfig', 'size')} {config.DEFAULT_MEMORY_SIZE >> 20}M when absent.",
-    )
-    machine.add_argument(
-        "--serial",
-        metavar="off|null|tty|file=PATH|socket=PATH",
-        type=_serial,
-        help=f"{_describe('SerialConfig')} {_describe('SerialConfig', 'mode')} null when absent.",
-    )
-    machine.add_argument(
-        "--console-log",
-        metavar="file=PATH[,size=BYTES]",
-        type=_console_log,
-        help=f"{_describe('ConsoleLogConfig')} size: {_describe('ConsoleLogConfig', 'size')}",
-    )
-    machine.add_argument(
-        "--platform",
-        metavar="uuid=UUID",
-        type=lambda text: _fields(text, {"uuid": "uuid"}, "uuid", str),
-        help=_describe("PlatformConfig", "uuid"),
-    )
-    machine.add_argument("--pvpanic", action="store_true", default=None, help=_describe("VmConfig", "pvpanic"))
+    for name, schema in option_values.resolved(config.DEFS["PayloadConfig"])["properties"].items():
+        machine.add_argument(
+            f"--{name}",
+            metavar="|".join(schema["enum"]) if "enum" in schema else "TEXT" if name == "cmdline" else "PATH",
+            help=_text(schema),
+        )
+    for option, name, schema, many in _machine_options():
+        _add(machine, option, name, schema, many)
+    for owner in ("VmConfig", "PayloadConfig"):
+        for name in config.DEFS[owner].get("ext:not_supported", ()):
+            machine.add_argument(
+                f"--{_option(name)}", nargs="*", action=_NotSupported, dest="not_supported", help=argparse.SUPPRESS
+            )
     return result
 
 
@@ -109,21 +71,105 @@ def vm_config(options: argparse.Namespace) -> config.VmConfig | None:
     :raises argparse.ArgumentTypeError: options of a machine without --kernel.
     """
     parts = {
-        name: value
-        for name in ("cpus", "memory", "serial", "console_log", "platform", "pvpanic")
-        if (value := getattr(options, name)) is not None
+        name: value for _, name, _, _ in _machine_options() if (value := getattr(options, name)) is not None
     }
+    payload = {}
+    for name, schema in config.DEFS["PayloadConfig"]["properties"].items():
+        if (value := getattr(options, name)) is not None:
+            payload[name] = option_values.convert(schema, name, f"--{name}", value)
     if options.kernel is None:
-        given = [name for name in ("cmdline", "initramfs") if getattr(options, name) is not None] + list(parts)
-        if given:
-            raise argparse.ArgumentTypeError(f"--{given[0].replace('_', '-')} needs --kernel")
+        if payload or parts:
+            raise argparse.ArgumentTypeError(f"--{_option(next(iter([*payload, *parts])))} needs --kernel")
         return None
-    payload = {"kernel": str(Path(options.kernel).absolute())}
-    if options.cmdline is not None:
-        payload["cmdline"] = options.cmdline
-    if options.initramfs is not None:
-        payload["initramfs"] = str(Path(options.initramfs).absolute())
     return config.parse({"payload": payload} | parts)
+
+
+class _NotSupported(argparse.Action):
+    """An option of Cloud Hypervisor that there is nothing behind yet. It may be told to be off: it is."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, values: Any, option: str | None = None
+    ) -> None:
+        if values != ["off"]:
+            parser.error(f"{option} is not supported yet")
+
+
+def _machine_options() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
+    """Option, key of VmConfig, schema of one value, whether there may be several."""
+    for name, declared in config.DEFS["VmConfig"]["properties"].items():
+        if name not in _PAYLOAD:
+            schema = option_values.resolved(declared)
+            many = schema.get("type") == "array"
+            yield _option(name), name, option_values.resolved(schema["items"]) if many else schema, many
+
+
+def _option(name: str) -> str:
+    """Cloud Hypervisor's: one disk at a time, so ``--disk`` for ``disks``."""
+    declared = config.DEFS["VmConfig"]["properties"].get(name, {})
+    single = name.removesuffix("s") if declared.get("type") == "array" else name
+    return single.replace("_", "-")
+
+
+def _add(group: argparse._ArgumentGroup, option: str, name: str, schema: dict[str, Any], many: bool) -> None:
+    text = _text(schema)
+    if "properties" not in schema:
+        group.add_argument(f"--{option}", dest=name, action="store_true", default=None, help=text)
+        return
+    taken: dict[str, Any] = {"nargs": "+", "action": "extend"} if many else {}
+    if not many and not schema.get("required"):
+        taken = {"nargs": "?", "const": {}}  # every key has a default: the device as such
+    group.add_argument(
+        f"--{option}",
+        dest=name,
+        metavar=option_values.form(schema),
+        type=lambda text: option_values.read(schema, text),
+        help=f"{text}{' May be given several times.' if many else ''}",
+        **taken,
+    )
+
+
+def _text(schema: dict[str, Any]) -> str:
+    return str(schema["description"]).replace("%", "%%")
+
+
+def _epilog() -> str:
+    width = max(map(len, ENDPOINTS))
+    paths = "\n".join(f"  {e.method} {name:{width}}  {e.summary}" for name, e in ENDPOINTS.items())
+    return f"""\
+{_keys()}
+paths below http://localhost{BASE}:
+{paths}
+
+for example:
+  nova-lite-vmm --kernel vmlinux --disk path=root.raw --cmdline "console=ttyS0 root=/dev/vda1 rw" \\
+    --cpus boot=4 --memory size=1024M --net "tap=,mac=,ip=,mask=" --rng --serial tty
+  nova-lite-vmm --api-socket /tmp/vmm.sock --kernel /path/to/interactive.elf --memory 64M --serial tty
+  curl --unix-socket /tmp/vmm.sock http://localhost{BASE}vm.info
+  curl --unix-socket /tmp/vmm.sock -X PUT http://localhost{BASE}vm.pause
+
+With --serial tty every key goes to the guest: Ctrl-A x ends the VMM, Ctrl-A Ctrl-A sends one Ctrl-A.
+--openapi shows every document that goes in and out. SIGTERM and SIGINT end the VMM in good order."""
+
+
+def _keys() -> str:
+    """The keys of each option that takes some."""
+    sections = []
+    for option, _, schema, _ in _machine_options():
+        if "properties" in schema and (known := option_values.keys(schema)):
+            needed = schema.get("required", ())
+            width = max(map(len, known))
+            lines = [
+                f"  {key:{width}}  {'needed. ' if place[0] in needed else ''}{_values(value)}{value['description']}"
+                for key, (place, value) in known.items()
+            ]
+            sections.append(f"keys of --{option}:\n" + "\n".join(lines) + "\n")
+    return "\n".join(sections)
+
+
+def _values(schema: dict[str, Any]) -> str:
+    if schema.get("type") == "boolean":
+        return "on|off. "
+    return f"{'|'.join(str(choice) for choice in schema['enum'])}. " if "enum" in schema else ""
 
 
 def _socket_path(text: str) -> Path:
@@ -131,50 +177,3 @@ def _socket_path(text: str) -> Path:
     if not path or "\0" in path:
         raise argparse.ArgumentTypeError("a path is needed")
     return Path(path).absolute()
-
-
-def _fields(text: str, names: dict[str, str], alone: str, convert: Any) -> dict[str, Any]:
-    """``name=value,name=value``, or one value alone, as a document with the schema's names."""
-    found = {}
-    for part in text.split(","):
-        name, separator, value = part.partition("=")
-        if not separator and text == part:
-            name, value = alone, part
-        if name not in names or names[name] in found or not value:
-            known = ",".join(f"{known}=…" for known in names)
-            raise argparse.ArgumentTypeError(f"{part!r} does not fit; the form is {known}")
-        found[names[name]] = convert(value)
-    return found
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number")
-    return int(text)
-
-
-def _size(text: str) -> int:
-    unit = _UNITS.get(text[-1:].upper(), 0)
-    return _number(text[:-1] if unit else text) << unit
-
-
-def _serial(text: str) -> dict[str, str]:
-    kind, separator, path = text.partition("=")
-    modes = {mode.lower(): mode for mode in config.DEFS["SerialConfig"]["properties"]["mode"]["enum"]}
-    with_path = kind in ("file", "socket")
-    if kind not in modes or with_path != bool(path) or (separator and not with_path):
-        raise argparse.ArgumentTypeError(f"{text!r} does not fit; use off, null, tty, file=PATH or socket=PATH")
-    document = {"mode": modes[kind]}
-    if with_path:
-        document[kind] = str(Path(path).absolute())
-    return document
-
-
-def _console_log(text: str) -> dict[str, Any]:
-    document = _fields(text, {"file": "file", "size": "size"}, "file", str)
-    if "file" not in document:
-        raise argparse.ArgumentTypeError("file=PATH is missing")
-    document["file"] = str(Path(document["file"]).absolute())
-    if "size" in document:
-        document["size"] = _size(document["size"])
-    return document

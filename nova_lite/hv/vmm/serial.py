@@ -7,6 +7,7 @@ cannot take in time is dropped; the console log has it all the same.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -82,7 +83,8 @@ class SerialRelay:
     def close(self) -> None:
         """The relay ends once it has passed on what the machine had written."""
         if self._terminal is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._terminal)  # type: ignore[arg-type]
+            with contextlib.suppress(termios.error):  # it has gone
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, self._terminal)  # type: ignore[arg-type]
         if self._path is not None:
             self._path.unlink(missing_ok=True)
         if self.fd_out >= 0:
@@ -140,11 +142,17 @@ class _TerminalEnd:
         return self._stdin
 
     def write(self, output: bytes) -> None:
-        while output:
-            output = output[os.write(self._stdout, output) :]
+        while output and self._stdout >= 0:
+            try:
+                output = output[os.write(self._stdout, output) :]
+            except OSError:  # the terminal, or whoever read the pipe, has gone
+                self._stdout = -1
 
     def read(self) -> bytes:
-        typed = os.read(self._stdin, _CHUNK)
+        try:
+            typed = os.read(self._stdin, _CHUNK)
+        except OSError:
+            typed = b""
         if not typed:
             self._stdin = -1
         passed = bytearray()

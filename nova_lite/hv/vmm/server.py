@@ -36,7 +36,9 @@ class Server:
         self._loop = ControlLoop()
         self._waker, self._wakened = socket.socketpair()
         self._waker.setblocking(False)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        # A terminal that goes takes its VMM along, unless nohup was told otherwise.
+        hangup = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)
+        for number in (signal.SIGTERM, signal.SIGINT, *hangup):
             signal.signal(number, lambda _number, _frame: None)  # the wake-up descriptor tells the loop
         signal.set_wakeup_fd(self._waker.fileno())
         self._loop.watch(self._wakened.fileno(), self._loop.stop)
