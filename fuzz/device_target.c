@@ -50,7 +50,7 @@ static struct virtio_device *make_device(void) {
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
         abort();
     outside = ends[0];
-    struct nl_net_config config = {.tap_fd = ends[1], .queue_size = 16, .mtu = 1500, .offload_csum = 1, .offload_tso = 1};
+    struct nl_net_config config = {.pairs = 1, .tap_fds = {ends[1]}, .queue_size = 16, .mtu = 1500, .offload_csum = 1, .offload_tso = 1};
     return net_create(&config);
 }
 

@@ -24,6 +24,21 @@ class PowerState(enum.IntEnum):
 
 
 @dataclass(frozen=True)
+class NicSpec:
+    """A network card on a persistent tap of the host, which is set up and has a virtio-net header (IFF_VNET_HDR).
+
+    ``id``: at most 31 characters, names it in the counters; ``mac``: six bytes in hexadecimal with colons; ``mtu`` 0:
+    the guest is not told. ``queue_pairs`` above 1 need a tap of several queues (IFF_MULTI_QUEUE), 1 one without.
+    """
+
+    id: str
+    tap: str
+    mac: str
+    mtu: int = 0
+    queue_pairs: int = 1
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """What to run. ``memory_mb`` in MiB; ``kernel`` and ``initramfs`` absolute paths; ``kernel_format`` flat16, elf64,
     pvh or bzimage.
@@ -37,6 +52,7 @@ class MachineSpec:
     kernel_format: str
     cmdline: str = ""
     initramfs: Path | None = None
+    nics: tuple[NicSpec, ...] = ()
 
 
 @dataclass(frozen=True)

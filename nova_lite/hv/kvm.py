@@ -29,7 +29,7 @@ from nova_lite.hv.driver import (
     MachineSpec,
     PowerState,
 )
-from nova_lite.hv.vmm import client, loader, process, record, spawner
+from nova_lite.hv.vmm import client, loader, process, record, spawner, tap
 from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
 from nova_lite.hv.vmm_process import VmmProcess
 
@@ -197,7 +197,8 @@ class KvmDriver(Driver):
         except OSError as error:
             raise DriverError(f"The VM's record cannot be written: {error.strerror}.") from error
         try:
-            spawned = self._spawner.spawn(path, spec.uuid[:8], self._config(spec))
+            with _taps(spec) as (cards, fds):
+                spawned = self._spawner.spawn(path, spec.uuid[:8], self._config(spec) | cards, fds)
         except spawner.SpawnFailed as error:
             # Whatever it was, a VMM may have come of it: one that a dead driver asked for, or ours after its time.
             running = self._running(spec.uuid)
@@ -323,6 +324,31 @@ class KvmDriver(Driver):
                 console_log.create(log, self._console_log_size)
         except OSError as error:
             raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _taps(spec: MachineSpec) -> Iterator[tuple[dict[str, Any], List[int]]]:
+    """The ``net`` of a VmConfig and the descriptors that it names by their place: the VMM has no right to open a tap.
+
+    :raises DriverError: one cannot be opened.
+    """
+    cards: List[dict[str, Any]] = []
+    opened: List[int] = []
+    try:
+        for nic in spec.nics:
+            try:
+                fds, _name = tap.open_tap(nic.tap, nic.queue_pairs)
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                raise DriverError(f"The VM's tap {nic.tap} cannot be opened: {reason}.") from error
+            places = list(range(len(opened), len(opened) + len(fds)))
+            opened += fds
+            card = {"id": nic.id, "mac": nic.mac, "num_queues": 2 * nic.queue_pairs, "fds": places}
+            cards.append(card | ({"mtu": nic.mtu} if nic.mtu else {}))
+        yield {"net": cards} if cards else {}, opened
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 def _remove_folder(folder: Path) -> None:

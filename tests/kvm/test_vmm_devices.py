@@ -63,8 +63,10 @@ def test_what_is_absent_gets_cloud_hypervisors_default():
     assert found["rng"] == {"src": "/dev/urandom"}
 
 
-def test_without_devices_there_are_none():
-    assert not {"disks", "net", "rng"} & set(document())
+def test_without_devices_there_is_only_the_random_number_generator():
+    found = document()
+    assert not {"disks", "net", "balloon", "vsock"} & set(found)
+    assert found["rng"] == {"src": "/dev/urandom"}  # as Cloud Hypervisor: always there
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,8 @@ def test_without_devices_there_are_none():
         ({"net": [{"ip": "1.2.3.400"}]}, "net.0.ip: '1.2.3.400' is not an IPv4 address"),
         ({"net": [{"tap": "t0", "mask": "255.0.0.0"}]}, "net.0.mask: needs ip"),
         ({"net": [{"tap": "a/b"}]}, "net.0.tap"),
+        ({"net": [{"num_queues": 3}]}, "net.0.num_queues"),
+        ({"net": [{"fds": [5]}]}, "net.0.fds: descriptors come from who starts the VMM"),
         ({"vsock": {"cid": 2, "socket": "/v"}}, "vsock.cid"),
         ({"vsock": {"cid": 3}}, "vsock.socket: is missing"),
         ({"vsock": {"cid": 3, "socket": "v"}}, "vsock.socket: 'v' is not an absolute path"),

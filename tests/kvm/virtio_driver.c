@@ -434,12 +434,60 @@ static int wire; /* the far end of the tap */
 
 static void with_net(struct nl_rate_limiter limiter) {
     int ends[2];
-    struct nl_net_config config = {.queue_size = 16, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1400, .limiter = limiter};
+    struct nl_net_config config = {
+        .pairs = 1, .queue_size = 16, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1400, .limiter = limiter};
     assert(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0);
-    config.tap_fd = ends[0];
+    config.tap_fds[0] = ends[0];
     wire = ends[1];
     fake_init(&machine);
     fake_add(&machine, net_create(&config));
+}
+
+static void test_net_pairs(void) {
+    int ends[2][2];
+    uint8_t packet[100] = {0}, *memory, *command;
+    uint32_t head, written;
+    struct nl_net_config config = {.pairs = 2, .queue_size = 16, .mac = {2, 0, 0, 0, 0, 1}};
+    for (unsigned i = 0; i < 2; i++) {
+        assert(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends[i]) == 0);
+        config.tap_fds[i] = ends[i][0];
+    }
+    fake_init(&machine);
+    fake_add(&machine, net_create(&config));
+    assert(fake_bar_read(&machine, VIRTIO_PCI_COMMON_NUMQ, 2) == 5 && fake_bar_read(&machine, DEVICE_CONFIG + 8, 2) == 2);
+    fake_drive(&machine, 1ull << VIRTIO_NET_F_MQ | 1ull << VIRTIO_NET_F_CTRL_VQ, 16);
+    memory = fake_ram(&machine, BUFFERS, 0x4000);
+    fake_descriptor(&machine, 2, 0, BUFFERS, 2048, WRITE, 0);
+    fake_offer(&machine, 2, 0);
+    assert(write(ends[1][1], packet, 100) == 100);
+    fake_turn(&machine); /* the second pair is not in use yet */
+    assert(!fake_taken(&machine, 2, &head, &written));
+    command = memory + 0x1000;
+    for (unsigned pairs = 0; pairs <= 3; pairs++) { /* one pair and two there are, no others */
+        const uint8_t words[] = {VIRTIO_NET_CTRL_MQ, VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, (uint8_t)(3 - pairs), 0, 0xff};
+        memcpy(command, words, sizeof(words));
+        fake_descriptor(&machine, 4, 0, BUFFERS + 0x1000, 4, NEXT, 1);
+        fake_descriptor(&machine, 4, 1, BUFFERS + 0x1004, 1, WRITE, 0);
+        fake_offer(&machine, 4, 0);
+        fake_turn(&machine);
+        assert(fake_taken(&machine, 4, &head, &written) && written == 1);
+        assert(command[4] == (3 - pairs == 1 || 3 - pairs == 2 ? VIRTIO_NET_OK : VIRTIO_NET_ERR));
+        if (3 - pairs == 2)
+            assert(fake_taken(&machine, 2, &head, &written) && written == 100);
+    }
+    /* What the second pair sends goes out of the second descriptor. */
+    fake_descriptor(&machine, 3, 0, BUFFERS, 60, 0, 0);
+    fake_offer(&machine, 3, 0);
+    fake_turn(&machine);
+    assert(read(ends[1][1], packet, 100) == 60 && read(ends[0][1], packet, 100) == -1);
+    /* Without VIRTIO_NET_F_MQ the control queue is the third, and knows no command. */
+    fake_drive(&machine, 1ull << VIRTIO_NET_F_CTRL_VQ, 16);
+    command[4] = 0xff;
+    fake_descriptor(&machine, 2, 0, BUFFERS + 0x1000, 4, NEXT, 1);
+    fake_descriptor(&machine, 2, 1, BUFFERS + 0x1004, 1, WRITE, 0);
+    fake_offer(&machine, 2, 0);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, 2, &head, &written) && command[4] == VIRTIO_NET_ERR);
 }
 
 static void test_net(void) {
@@ -689,6 +737,7 @@ static const struct {
     {"block_threads", test_block_threads},
     {"block_rate", test_block_rate},
     {"net", test_net},
+    {"net_pairs", test_net_pairs},
     {"vsock", test_vsock},
     {"balloon", test_balloon},
 };

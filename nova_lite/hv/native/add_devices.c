@@ -66,11 +66,22 @@ int nl_machine_add_net(struct nl_machine *machine, const char *id, const struct 
     int result = check(machine);
     if (result < 0)
         return result;
-    if (!good_queue_size(config->queue_size))
-        return fail(error, EINVAL, "make queues of this size");
-    if ((own.tap_fd = keep(config->tap_fd, error)) < 0)
-        return own.tap_fd;
-    return add(machine, id, net_create(&own), own.tap_fd, error);
+    if (config->pairs < 1 || config->pairs > NL_NET_PAIRS || !good_queue_size(config->queue_size))
+        return fail(error, EINVAL, "make queues of this number or size");
+    uint32_t kept = 0;
+    while (kept < config->pairs && (own.tap_fds[kept] = keep(config->tap_fds[kept], error)) >= 0)
+        kept++;
+    if (kept == config->pairs) {
+        struct virtio_device *device = net_create(&own);
+        if (device != NULL)
+            return add(machine, id, device, -1, error);
+        result = fail(error, ENOMEM, "put a device on the PCI bus");
+    } else {
+        result = own.tap_fds[kept];
+    }
+    while (kept > 0)
+        close(own.tap_fds[--kept]);
+    return result;
 }
 
 int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struct nl_vsock_config *config,

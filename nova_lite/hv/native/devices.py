@@ -85,13 +85,13 @@ class Disk:
 
 @dataclass(frozen=True)
 class Net:
-    """A network card on a tap, open as ``tap_fd``: nonblocking, IFF_VNET_HDR, headers of 12 bytes.
+    """A network card on a tap, open once for each pair of queues: nonblocking, IFF_VNET_HDR, headers of 12 bytes.
 
     ``mac``: six bytes. ``mtu`` 0: not told to the guest. The limiter holds in each direction by itself.
     """
 
     id: str
-    tap_fd: int
+    tap_fds: tuple[int, ...]
     mac: bytes
     queue_size: int = 256
     mtu: int = 0
@@ -103,7 +103,8 @@ class Net:
         config = ffi.new(
             "struct nl_net_config *",
             {
-                "tap_fd": self.tap_fd,
+                "pairs": len(self.tap_fds),
+                "tap_fds": list(self.tap_fds),
                 "queue_size": self.queue_size,
                 "mac": list(self.mac),
                 "mtu": self.mtu,

@@ -107,8 +107,11 @@ struct nl_disk_config {
     struct nl_rate_limiter limiter;
 };
 
+#define NL_NET_PAIRS 8
+
 struct nl_net_config {
-    int32_t tap_fd; /* nonblocking, IFF_VNET_HDR with headers of 12 bytes */
+    uint32_t pairs; /* of queues, each with a descriptor of the same tap: more than one needs IFF_MULTI_QUEUE */
+    int32_t tap_fds[NL_NET_PAIRS]; /* nonblocking, IFF_VNET_HDR with headers of 12 bytes */
     uint32_t queue_size;
     uint8_t mac[6];
     uint16_t mtu; /* 0: not told to the guest */

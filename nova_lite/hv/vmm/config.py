@@ -40,14 +40,19 @@ class VmConfig:
     document: dict[str, Any]
 
 
-def parse(document: object) -> VmConfig:
+def parse(document: object, with_descriptors: bool = False) -> VmConfig:
     """Check a VmConfig document and read it.
+
+    ``with_descriptors``: the numbers that it names are open descriptors of this process, made for it.
 
     :raises ConfigError: with one sentence per fault, each naming its key.
     """
     if not _VALIDATOR.is_valid(document):
         raise ConfigError(*(_sentence(error) for error in _VALIDATOR.iter_errors(document)))
     assert isinstance(document, dict)
+    for index, card in enumerate(() if with_descriptors else document.get("net", ())):
+        if "fds" in card:
+            raise ConfigError(f"net.{index}.fds: descriptors come from who starts the VMM, not in a document")
     cpus = document.get("cpus", {"boot_vcpus": 1})
     boot_vcpus = int(cpus["boot_vcpus"])
     max_vcpus = int(cpus.get("max_vcpus", boot_vcpus))

@@ -8,15 +8,18 @@ import ipaddress
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nova_lite.hv.native import devices
 from nova_lite.hv.native.machine import Machine
 from nova_lite.hv.vmm import image_type, tap, unix_socket
 from nova_lite.hv.vmm.errors import ConfigError, VmmError
+
+_T = TypeVar("_T")
 
 _SECTOR = 512
 _DISK_DEFAULTS = {
@@ -27,9 +30,10 @@ _DISK_DEFAULTS = {
     "sparse": True,
     "image_type": "Unknown",
 }
-_NET_DEFAULTS = {"queue_size": 256, "offload_tso": True, "offload_csum": True}
+_NET_DEFAULTS = {"num_queues": 2, "queue_size": 256, "offload_tso": True, "offload_csum": True}
 #: Cloud Hypervisor's, for a tap that it makes itself.
 _TAP_DEFAULTS = {"ip": "192.168.249.1", "mask": "255.255.255.0"}
+_RNG_DEFAULTS = {"src": "/dev/urandom"}
 _BALLOON_DEFAULTS = {"deflate_on_oom": False, "free_page_reporting": False}
 _RNG_ID = "__rng"
 _BALLOON_ID = "__balloon"
@@ -47,9 +51,8 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
         found["disks"] = [_disk(index, disk) for index, disk in enumerate(document["disks"])]
     if document.get("net"):
         found["net"] = [_net(index, card) for index, card in enumerate(document["net"])]
-    if "rng" in document:
-        found["rng"] = {"src": "/dev/urandom", **document["rng"]}
-        _check_path("rng.src", found["rng"]["src"])
+    found["rng"] = _RNG_DEFAULTS | document.get("rng", {})
+    _check_path("rng.src", found["rng"]["src"])
     if "balloon" in document:
         found["balloon"] = _BALLOON_DEFAULTS | document["balloon"]
     if "vsock" in document:
@@ -77,7 +80,7 @@ def add_all(machine: Machine, document: dict[str, Any]) -> None:
 
 def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.Device]:
     for index, disk in enumerate(document.get("disks", ())):
-        fd = _attempt(f"disks.{index}.path", lambda disk=disk: _open_disk(disk))
+        fd = _attempt(f"disks.{index}.path", partial(_open_disk, disk))
         opened.callback(os.close, fd)
         yield devices.Disk(
             disk["id"],
@@ -90,11 +93,14 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
             limiter=_limiter(disk),
         )
     for index, card in enumerate(document.get("net", ())):
-        fd = _attempt(f"net.{index}", lambda card=card: _open_tap(card))
-        opened.callback(os.close, fd)
+        fds = card.get("fds")
+        if fds is None:
+            fds = _attempt(f"net.{index}", partial(_open_tap, card))
+            for fd in fds:
+                opened.callback(os.close, fd)
         yield devices.Net(
             card["id"],
-            fd,
+            tuple(fds),
             bytes.fromhex(card["mac"].replace(":", "")),
             queue_size=card["queue_size"],
             mtu=card.get("mtu", 0),
@@ -134,7 +140,13 @@ def _disk(index: int, given: dict[str, Any]) -> dict[str, Any]:
 
 def _net(index: int, given: dict[str, Any]) -> dict[str, Any]:
     card = {"id": f"_net{index}", **_NET_DEFAULTS, **given}
-    if "tap" not in card:
+    if "fds" in card:
+        for key in ("tap", "ip", "mask", "host_mac"):
+            if key in card:
+                raise ConfigError(f"net.{index}.{key}: cannot stand beside fds, whose tap is set up already")
+        if len(card["fds"]) * 2 != card["num_queues"]:
+            raise ConfigError(f"net.{index}.fds: num_queues is {card['num_queues']}, so it needs half as many")
+    elif "tap" not in card:
         card = {**_TAP_DEFAULTS, **card}
     if "ip" in card:
         card.setdefault("mask", _TAP_DEFAULTS["mask"])
@@ -166,9 +178,9 @@ def _limiter(device: dict[str, Any]) -> devices.RateLimiter:
     return devices.RateLimiter(**buckets)
 
 
-def _attempt(key: str, step: Any) -> int:
+def _attempt(key: str, step: Callable[[], _T]) -> _T:
     try:
-        return int(step())
+        return step()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise VmmError(400, "A device cannot be set up", f"{key}: {reason}") from error
@@ -198,11 +210,12 @@ def _open_disk(disk: dict[str, Any]) -> int:
     return fd
 
 
-def _open_tap(card: dict[str, Any]) -> int:
-    fd, name = tap.open_tap(card.get("tap"))
+def _open_tap(card: dict[str, Any]) -> list[int]:
+    fds, name = tap.open_tap(card.get("tap"), card["num_queues"] // 2)
     try:
         tap.set_up(name, card.get("ip"), card.get("mask"), card.get("host_mac"), card.get("mtu"))
     except BaseException:
-        os.close(fd)
+        for fd in fds:
+            os.close(fd)
         raise
-    return fd
+    return fds

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nova_lite
 from nova_lite.hv.vmm import process
-from nova_lite.hv.vmm.zygote_protocol import COMMAND_LINE_ROOM, MAX_REQUEST
+from nova_lite.hv.vmm.zygote_protocol import COMMAND_LINE_ROOM, MAX_DESCRIPTORS, MAX_REQUEST
 
 LOG = logging.getLogger(__name__)
 
@@ -71,30 +72,34 @@ class Spawner:
         with self._lock:
             self._end()
 
-    def spawn(self, path: Path, name: str, config: dict[str, Any]) -> Spawned:
+    def spawn(self, path: Path, name: str, config: dict[str, Any], fds: Sequence[int] = ()) -> Spawned:
         """A VMM that serves ``path`` and runs ``config``.
+
+        ``fds``: what its net[].fds name by their place here; they stay the caller's.
 
         :raises SpawnFailed: with the VMM's own words where it got that far.
         """
         request = json.dumps({"socket": str(path), "name": name, "config": config}).encode()
         if len(request) > MAX_REQUEST:
             raise SpawnFailed("The VM's configuration is too long.")
+        if len(fds) > MAX_DESCRIPTORS:
+            raise SpawnFailed("The VM has too many network queues.")
         try:
-            return self._spawn(request)
+            return self._spawn(request, fds)
         except _ZygoteLost:
             LOG.warning("The zygote died with a VM in hand; a new one is asked")
             with self._lock:
                 self._end()
         try:
-            return self._spawn(request)
+            return self._spawn(request, fds)
         except _ZygoteLost:
             raise SpawnFailed("The VM's process ended before it began.") from None
 
-    def _spawn(self, request: bytes) -> Spawned:
+    def _spawn(self, request: bytes, fds: Sequence[int]) -> Spawned:
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             os.set_blocking(writer, True)
-            self._send(request, writer)
+            self._send(request, [writer, *fds])
         except OSError as error:
             os.close(reader)
             raise SpawnFailed(f"The VM's process cannot be started: {error.strerror}.") from error
@@ -105,14 +110,14 @@ class Spawner:
         finally:
             os.close(reader)
 
-    def _send(self, request: bytes, writer: int) -> None:
+    def _send(self, request: bytes, fds: list[int]) -> None:
         with self._lock:
             try:
-                socket.send_fds(self._ready_channel(), [request], [writer])
+                socket.send_fds(self._ready_channel(), [request], fds)
             except (BrokenPipeError, ConnectionResetError):
                 LOG.warning("The zygote has died and is started again")
                 self._end()
-                socket.send_fds(self._ready_channel(), [request], [writer])
+                socket.send_fds(self._ready_channel(), [request], fds)
 
     def _await(self, reader: int) -> Spawned:
         """Read the VMM's report until it runs or gives up."""

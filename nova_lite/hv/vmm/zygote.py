@@ -1,8 +1,9 @@
 """The zygote: one warm process that forks every VMM, so that none pays for Python's start.
 
 The driver starts it anew (``python -m nova_lite.hv.vmm.zygote``) and talks to it over a socket pair, the zygote's
-standard input: one packet per VMM, a JSON document {"socket", "name", "config"} with the write end of a pipe. The pipe
-then carries lines of JSON from the VMM itself: {"pid", "start_time"}, and once the guest runs {"ready": true}, or
+standard input: one packet per VMM, a JSON document {"socket", "name", "config"} with the write end of a pipe, and then
+the descriptors that the configuration's net[].fds name by their place, from 0 on: a VMM has no right to open a tap. The
+pipe then carries lines of JSON from the VMM itself: {"pid", "start_time"}, and once the guest runs {"ready": true}, or
 {"error": [..], "in_use": pid or null}. When the driver's end of the socket goes, the zygote ends. The VMMs do not: each
 is a grandchild in a session of its own.
 
@@ -11,6 +12,7 @@ The zygote has one thread and must never get a second: fork() copies only the on
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import logging
 import os
@@ -26,12 +28,14 @@ from nova_lite.hv.vmm import config, confinement, process, rehearsal
 from nova_lite.hv.vmm.api_socket import ApiSocket
 from nova_lite.hv.vmm.errors import SocketInUse, VmmError
 from nova_lite.hv.vmm.server import Server
-from nova_lite.hv.vmm.zygote_protocol import MAX_REQUEST
+from nova_lite.hv.vmm.zygote_protocol import MAX_DESCRIPTORS, MAX_REQUEST
 
 LOG = logging.getLogger(__name__)
 
 #: A VMM's log is emptied when it has grown to this: its guest can make it write lines for ever.
 MAX_LOG = 256 << 10
+#: Where a VMM finds the report pipe, and after it what it was given.
+_FIRST_KEPT = 3
 
 
 def main() -> NoReturn:
@@ -43,25 +47,26 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()  # a collection in a VMM would touch, and so copy, the pages of every object made until here
     while True:
-        request, fds, _flags, _address = socket.recv_fds(channel, MAX_REQUEST, 1)
+        request, fds, _flags, _address = socket.recv_fds(channel, MAX_REQUEST, 1 + MAX_DESCRIPTORS)
         if not request:
             os._exit(0)
-        (report,) = fds
+        report, *given = fds
         child = os.fork()
         if child == 0:
-            _start_vmm(orjson.loads(request), report, place)
-        os.close(report)
+            _start_vmm(orjson.loads(request), report, given, place)
+        for fd in fds:
+            os.close(fd)
         os.waitpid(child, 0)
 
 
-def _start_vmm(request: dict[str, Any], report: int, place: tuple[int, int]) -> NoReturn:
+def _start_vmm(request: dict[str, Any], report: int, given: list[int], place: tuple[int, int]) -> NoReturn:
     """In the child: leave a grandchild behind that belongs to nobody, and end."""
     os.setsid()
     if os.fork() != 0:
         os._exit(0)
     status = 1
     try:
-        _run_vmm(request, _Report(report), place)
+        _run_vmm(request, _Report(report), given, place)
         status = 0
     except BaseException:  # the last frame of the process: whatever it was belongs in the log
         LOG.exception("The VMM ends")
@@ -85,10 +90,10 @@ class _Report:
         os.close(self.fd)
 
 
-def _run_vmm(request: dict[str, Any], report: _Report, place: tuple[int, int]) -> None:
+def _run_vmm(request: dict[str, Any], report: _Report, given: list[int], place: tuple[int, int]) -> None:
     # What runs from here on copies the pages that it touches, in every VMM: plain calls instead of comfortable ones.
     path = Path(request["socket"])
-    report.fd = _keep_only(report.fd, os.path.dirname(request["socket"]) + "/vmm.log")
+    report.fd = _keep_only([report.fd, *given], os.path.dirname(request["socket"]) + "/vmm.log")
     pid = os.getpid()
     report.send({"pid": pid, "start_time": process.start_time(pid)})
     os.umask(0o077)
@@ -111,7 +116,9 @@ def _run_vmm(request: dict[str, Any], report: _Report, place: tuple[int, int]) -
         report.send({"error": ["The API socket cannot be made", error.strerror or str(error)], "in_use": None})
         return
     try:
-        server.boot(config.parse(request["config"]))
+        for card in request["config"].get("net", ()):
+            card["fds"] = [_FIRST_KEPT + 1 + number for number in card["fds"]]
+        server.boot(config.parse(request["config"], with_descriptors=True))
         report.send({"ready": True})
         report.close()
         server.run()
@@ -123,16 +130,22 @@ def _run_vmm(request: dict[str, Any], report: _Report, place: tuple[int, int]) -
         server.close()
 
 
-def _keep_only(report: int, log: str) -> int:
-    """Standard input from nowhere, both outputs to ``log``, the report pipe as descriptor 3, and nothing else."""
-    report = os.dup2(report, 3, inheritable=False) if report != 3 else 3
+def _keep_only(kept: list[int], log: str) -> int:
+    """Standard input from nowhere, both outputs to ``log``, ``kept`` as descriptors 3 and following, and nothing else.
+
+    The first of them.
+    """
+    end = _FIRST_KEPT + len(kept)
+    above = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, end) for fd in kept]  # out of each other's way
+    for number, fd in enumerate(above, _FIRST_KEPT):
+        os.dup2(fd, number, inheritable=False)
     nowhere = os.open("/dev/null", os.O_RDONLY)
     os.dup2(nowhere, 0)
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     os.dup2(out, 1)
     os.dup2(out, 2)
-    os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-    return report
+    os.closerange(end, os.sysconf("SC_OPEN_MAX"))
+    return _FIRST_KEPT
 
 
 def _be_an_ordinary_victim() -> None:

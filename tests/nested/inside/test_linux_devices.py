@@ -99,9 +99,9 @@ def test_rng_gives_bytes(machines, initramfs):
 
 
 def test_net_pings_and_transfers(machines, initramfs):
-    fd, name = tap.open_tap(None)
+    (fd,), name = tap.open_tap(None)
     tap.set_up(name, ip="192.168.77.1", mask="255.255.255.0")
-    card = devices.Net("net", fd, bytes.fromhex("020000000001"))
+    card = devices.Net("net", (fd,), bytes.fromhex("020000000001"))
     received = bytearray()
 
     def serve(listener: socket.socket) -> None:
@@ -127,17 +127,25 @@ def test_net_pings_and_transfers(machines, initramfs):
     os.close(fd)
 
 
-def test_the_host_pings_the_guest_across_pause_and_resume(machines, initramfs):
-    fd, name = tap.open_tap(None)
+def test_the_host_pings_a_guest_of_two_queue_pairs_across_pause_and_resume(machines, initramfs):
+    fds, name = tap.open_tap(None, pairs=2)
     tap.set_up(name, ip="192.168.78.1", mask="255.255.255.0")
-    run = "ip addr add 192.168.78.2/24 dev eth0; ip link set eth0 up; echo nl: up"
-    guest = boot(machines, initramfs, [devices.Net("net", fd, bytes.fromhex("020000000002"))], run, then="wait")
+    run = (
+        "ip addr add 192.168.78.2/24 dev eth0; ip link set eth0 up;"
+        "ls /sys/class/net/eth0/queues; grep virtio /proc/interrupts"
+    )
+    card = devices.Net("net", tuple(fds), bytes.fromhex("020000000002"))
+    guest = boot(machines, initramfs, [card], run, then="wait", vcpus=2)
     guest.wait_for_output(b"nl: exit 0")
+    console = guest.output.decode()
+    assert all(queue in console for queue in ("rx-0", "tx-0", "rx-1", "tx-1")), console
+    assert "virtio0-input.1" in console, console  # the driver has asked for both pairs
     for _ in range(3):
         guest.machine.pause()
         guest.machine.resume()
     subprocess.run(["busybox", "ping", "-c", "3", "-W", "10", "192.168.78.2"], check=True)
-    os.close(fd)
+    for fd in fds:
+        os.close(fd)
 
 
 def test_vsock_carries_streams_both_ways(machines, tmp_path):

@@ -1,5 +1,9 @@
-/* virtio-net on a tap device that takes and gives virtio's own header. Virtual I/O Device 1.2, section 5.1. */
+/* virtio-net on a tap device that takes and gives virtio's own header. Virtual I/O Device 1.2, section 5.1.
+ *
+ * Queues come in pairs: 2i receives, 2i + 1 transmits, each pair on a descriptor of its own of the same tap. Behind
+ * the last pair lies the control queue, if there are several. */
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_net.h>
@@ -17,23 +21,36 @@
 #define BUFFERS_AT offsetof(struct virtio_net_hdr_v1, num_buffers)
 #define PACKET_SIZE (HEADER_SIZE + 18 + 65535) /* the largest a tap gives: an IP packet, an Ethernet header, a VLAN */
 #define BATCH 256
+#define CONTROL_QUEUE_SIZE 64
+
+_Static_assert(2 * NL_NET_PAIRS + 1 <= VIRTIO_QUEUES, "all pairs and the control queue have room");
 
 enum { RECEIVE, TRANSMIT };
 enum { RX_BYTES, RX_FRAMES, TX_BYTES, TX_FRAMES, RX_DROPPED, TX_DROPPED, LIMITED };
 static const char *const counter_names[] = {"rx_bytes",   "rx_frames",  "tx_bytes",    "tx_frames",
                                             "rx_dropped", "tx_dropped", "rate_limited"};
 
-struct net {
-    struct virtio_device device;
-    struct loop_source tap, timer;
-    struct rate_limiter limiters[2];
+/* A receiving and a transmitting queue. */
+struct pair {
+    struct net *net;
+    unsigned receive, transmit; /* numbers of the queues */
+    bool attached;              /* the tap hands packets to it */
+    struct loop_source tap;
     size_t waiting; /* bytes of a packet in ``packet`` for which the guest has no room yet */
     uint8_t packet[PACKET_SIZE];
 };
 
-static void watch_tap(struct net *net, bool on) {
-    if (net->tap.fd >= 0)
-        loop_change(net->device.loop, &net->tap, on ? EPOLLIN : 0);
+struct net {
+    struct virtio_device device;
+    struct loop_source timer;
+    struct rate_limiter limiters[2];
+    unsigned pair_count;
+    struct pair *pairs;
+};
+
+static void watch_tap(struct pair *pair, bool on) {
+    if (pair->tap.fd >= 0)
+        loop_change(pair->net->device.loop, &pair->tap, on ? EPOLLIN : 0);
 }
 
 /* Whether ``bytes`` may pass now; if not, the timer brings both queues back. */
@@ -52,9 +69,9 @@ static bool within_limits(struct net *net, unsigned direction, size_t bytes) {
 }
 
 /* Hand the packet to the guest, in several chains if it must be and the driver can. False: there is no room yet. */
-static bool deliver(struct net *net) {
-    struct virtio_device *device = &net->device;
-    struct virtqueue *queue = &device->queues[RECEIVE];
+static bool deliver(struct pair *pair) {
+    struct virtio_device *device = &pair->net->device;
+    struct virtqueue *queue = &device->queues[pair->receive];
     bool mergeable = virtio_has(device, VIRTIO_NET_F_MRG_RXBUF);
     struct {
         uint16_t head;
@@ -64,22 +81,22 @@ static bool deliver(struct net *net) {
     uint8_t *buffers_at = NULL;
     uint16_t count = 0, one = 1;
     size_t done = 0;
-    memcpy(net->packet + BUFFERS_AT, &one, sizeof(one));
-    while (done < net->waiting) {
-        bool popped = count < queue->size && virtio_pop(device, RECEIVE, &chain);
+    memcpy(pair->packet + BUFFERS_AT, &one, sizeof(one));
+    while (done < pair->waiting) {
+        bool popped = count < queue->size && virtio_pop(device, pair->receive, &chain);
         if (!popped) {
             for (; count > 0; count--)
                 virtqueue_unpop(queue);
             return false;
         }
-        size_t room = chain.in_size < net->waiting - done ? (size_t)chain.in_size : net->waiting - done;
+        size_t room = chain.in_size < pair->waiting - done ? (size_t)chain.in_size : pair->waiting - done;
         if (count == 0 && chain.in_count > 0 && chain.in[0].iov_len >= HEADER_SIZE)
             buffers_at = (uint8_t *)chain.in[0].iov_base + BUFFERS_AT;
-        chain_write(&chain, net->packet + done, room);
+        chain_write(&chain, pair->packet + done, room);
         done += room;
         used[count].head = chain.head;
         used[count++].size = (uint32_t)room;
-        if (done < net->waiting && (!mergeable || buffers_at == NULL)) { /* a driver that offers too small buffers */
+        if (done < pair->waiting && (!mergeable || buffers_at == NULL)) { /* a driver that offers too small buffers */
             count_shared(&device->counters[RX_DROPPED].value, 1);
             used[0].size = 0;
             break;
@@ -89,64 +106,67 @@ static bool deliver(struct net *net) {
         memcpy(buffers_at, &count, sizeof(count));
     for (unsigned i = 0; i < count; i++)
         virtqueue_push(queue, used[i].head, used[i].size);
-    net->waiting = 0;
+    pair->waiting = 0;
     return true;
 }
 
 /* The next packet of the tap; false when there is none. */
-static bool fetch(struct net *net) {
-    ssize_t got = net->tap.fd < 0 ? -1 : read(net->tap.fd, net->packet, sizeof(net->packet));
-    if (got < 0 && net->tap.fd >= 0 && errno != EAGAIN && errno != EINTR && errno != EIO) {
-        loop_remove(net->device.loop, &net->tap); /* the tap is gone: do not ask it for ever */
-        close(net->tap.fd);
-        net->tap.fd = -1;
+static bool fetch(struct pair *pair) {
+    struct net *net = pair->net;
+    ssize_t got = pair->tap.fd < 0 ? -1 : read(pair->tap.fd, pair->packet, sizeof(pair->packet));
+    if (got < 0 && pair->tap.fd >= 0 && errno != EAGAIN && errno != EINTR && errno != EIO) {
+        loop_remove(net->device.loop, &pair->tap); /* the tap is gone: do not ask it for ever */
+        close(pair->tap.fd);
+        pair->tap.fd = -1;
     }
     if (got <= (ssize_t)HEADER_SIZE)
         return false;
-    net->waiting = (size_t)got;
+    pair->waiting = (size_t)got;
     count_shared(&net->device.counters[RX_BYTES].value, (uint64_t)got - HEADER_SIZE);
     count_shared(&net->device.counters[RX_FRAMES].value, 1);
     return true;
 }
 
-static void receive(struct net *net) {
-    struct virtqueue *queue = &net->device.queues[RECEIVE];
+static void receive(struct pair *pair) {
+    struct net *net = pair->net;
+    struct virtqueue *queue = &net->device.queues[pair->receive];
     bool room = true, allowed = true;
     virtqueue_hold_kicks(queue);
     for (unsigned i = 0; i < BATCH && room && allowed; i++) {
-        bool fresh = net->waiting == 0;
-        if (fresh && !fetch(net))
+        bool fresh = pair->waiting == 0;
+        if (fresh && !fetch(pair))
             break;
-        allowed = !fresh || within_limits(net, RECEIVE, net->waiting - HEADER_SIZE);
+        allowed = !fresh || within_limits(net, RECEIVE, pair->waiting - HEADER_SIZE);
         if (!allowed)
             break;
         uint16_t index;
         do
             index = virtqueue_index(queue);
-        while (!(room = deliver(net)) && virtqueue_await_more(queue, index)); /* buffers have come just now */
+        while (!(room = deliver(pair)) && virtqueue_await_more(queue, index)); /* buffers have come just now */
     }
-    watch_tap(net, room && allowed);
-    virtio_tell(&net->device, RECEIVE);
+    watch_tap(pair, room && allowed);
+    virtio_tell(&net->device, pair->receive);
 }
 
-static void transmit(struct net *net) {
+static void transmit(struct pair *pair) {
+    struct net *net = pair->net;
     struct virtio_device *device = &net->device;
-    struct virtqueue *queue = &device->queues[TRANSMIT];
+    struct virtqueue *queue = &device->queues[pair->transmit];
     struct virtio_counter *counters = device->counters;
     struct chain chain;
     unsigned sent = 0;
     do {
         virtqueue_hold_kicks(queue);
-        while (sent < BATCH && virtio_pop(device, TRANSMIT, &chain)) {
+        while (sent < BATCH && virtio_pop(device, pair->transmit, &chain)) {
             if (!within_limits(net, TRANSMIT, chain.out_size)) {
                 virtqueue_unpop(queue);
-                virtio_tell(device, TRANSMIT);
+                virtio_tell(device, pair->transmit);
                 return;
             }
             /* The header goes as it is: the kernel checks it as it does any process's. */
-            ssize_t done = net->tap.fd < 0 || chain.out_size > PACKET_SIZE
+            ssize_t done = pair->tap.fd < 0 || chain.out_size > PACKET_SIZE
                                ? -1
-                               : writev(net->tap.fd, chain.out, (int)chain.out_count);
+                               : writev(pair->tap.fd, chain.out, (int)chain.out_count);
             count_shared(&counters[done < 0 ? TX_DROPPED : TX_FRAMES].value, 1);
             if (done > (ssize_t)HEADER_SIZE)
                 count_shared(&counters[TX_BYTES].value, (uint64_t)done - HEADER_SIZE);
@@ -154,29 +174,80 @@ static void transmit(struct net *net) {
             sent++;
         }
         if (sent >= BATCH) { /* others want their turn */
-            virtio_kick(device, TRANSMIT);
+            virtio_kick(device, pair->transmit);
             break;
         }
     } while (virtqueue_await_kicks(queue));
-    virtio_tell(device, TRANSMIT);
+    virtio_tell(device, pair->transmit);
+}
+
+/* Packets arrive on the first ``count`` pairs from now on. */
+static void use_pairs(struct net *net, unsigned count) {
+    for (unsigned i = 0; i < net->pair_count && net->pair_count > 1; i++) {
+        struct pair *pair = &net->pairs[i];
+        struct ifreq request = {.ifr_flags = i < count ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
+        if (pair->attached == (i < count))
+            continue;
+        pair->attached = i < count;
+        ioctl(pair->tap.fd, TUNSETQUEUE, &request);
+        if (pair->attached)
+            loop_add(net->device.loop, &pair->tap, EPOLLIN);
+        else /* a descriptor without its tap is "ready" for ever */
+            loop_remove(net->device.loop, &pair->tap);
+    }
+}
+
+/* The one command there is: how many pairs the driver uses. */
+static uint8_t obey(struct net *net, struct chain *chain) {
+    struct virtio_net_ctrl_hdr header;
+    struct virtio_net_ctrl_mq wanted;
+    if (!chain_read(chain, &header, sizeof(header)) || header.class != VIRTIO_NET_CTRL_MQ ||
+        header.cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET || !virtio_has(&net->device, VIRTIO_NET_F_MQ) ||
+        !chain_read(chain, &wanted, sizeof(wanted)) || wanted.virtqueue_pairs < 1 ||
+        wanted.virtqueue_pairs > net->pair_count)
+        return VIRTIO_NET_ERR;
+    use_pairs(net, wanted.virtqueue_pairs);
+    return VIRTIO_NET_OK;
+}
+
+static void control(struct net *net, unsigned index) {
+    struct virtio_device *device = &net->device;
+    struct virtqueue *queue = &device->queues[index];
+    struct chain chain;
+    do {
+        virtqueue_hold_kicks(queue);
+        while (virtio_pop(device, index, &chain)) {
+            uint8_t answer = obey(net, &chain);
+            virtqueue_push(queue, chain.head, chain_write(&chain, &answer, 1) ? 1 : 0);
+        }
+    } while (virtqueue_await_kicks(queue));
+    virtio_tell(device, index);
 }
 
 static void process(struct virtio_device *device, unsigned index) {
-    if (index == RECEIVE)
-        receive(device->state);
-    else
-        transmit(device->state);
+    struct net *net = device->state;
+    /* A driver that uses one pair only has the control queue right behind it. */
+    unsigned pairs = virtio_has(device, VIRTIO_NET_F_MQ) ? net->pair_count : 1;
+    if (index == 2 * pairs)
+        control(net, index);
+    else if (index > 2 * pairs)
+        return;
+    else if (index % 2 == TRANSMIT)
+        transmit(&net->pairs[index / 2]);
+    else if (net->pairs[index / 2].attached)
+        receive(&net->pairs[index / 2]);
 }
 
 static void on_tap(void *opaque, uint32_t events) {
-    struct net *net = opaque;
+    struct pair *pair = opaque;
+    struct virtio_device *device = &pair->net->device;
     (void)events;
-    pthread_mutex_lock(&net->device.lock);
-    if (virtio_running(&net->device) && net->device.queues[RECEIVE].ready)
-        receive(net);
+    pthread_mutex_lock(&device->lock);
+    if (virtio_running(device) && device->queues[pair->receive].ready && pair->attached)
+        receive(pair);
     else
-        watch_tap(net, false);
-    pthread_mutex_unlock(&net->device.lock);
+        watch_tap(pair, false);
+    pthread_mutex_unlock(&device->lock);
 }
 
 static void on_timer(void *opaque, uint32_t events) {
@@ -185,7 +256,7 @@ static void on_timer(void *opaque, uint32_t events) {
     (void)events;
     if (read(net->timer.fd, &count, sizeof(count)) < 0)
         return;
-    for (unsigned i = RECEIVE; i <= TRANSMIT; i++)
+    for (unsigned i = 0; i < 2 * net->pair_count; i++)
         virtio_kick(&net->device, i);
 }
 
@@ -198,27 +269,34 @@ static void activate(struct virtio_device *device) {
         offload |= TUN_F_TSO4;
     if ((offload & TUN_F_CSUM) && virtio_has(device, VIRTIO_NET_F_GUEST_TSO6))
         offload |= TUN_F_TSO6;
-    ioctl(net->tap.fd, TUNSETOFFLOAD, (unsigned long)offload); /* what it refuses it does itself */
-    watch_tap(net, true);
+    ioctl(net->pairs[0].tap.fd, TUNSETOFFLOAD, (unsigned long)offload); /* what it refuses it does itself */
+    use_pairs(net, 1);
+    watch_tap(&net->pairs[0], true);
 }
 
 static void reset(struct virtio_device *device) {
     struct net *net = device->state;
-    watch_tap(net, false);
-    net->waiting = 0;
+    for (unsigned i = 0; i < net->pair_count; i++) {
+        watch_tap(&net->pairs[i], false);
+        net->pairs[i].waiting = 0;
+    }
 }
 
 static void close_net(struct virtio_device *device) {
     struct net *net = device->state;
-    if (net->tap.fd >= 0)
-        close(net->tap.fd);
+    for (unsigned i = 0; i < net->pair_count; i++)
+        if (net->pairs[i].tap.fd >= 0)
+            close(net->pairs[i].tap.fd);
     close(net->timer.fd);
+    free(net->pairs);
 }
 
 /* The tap is only waited for while a driver runs: nobody would take what it has. */
 static int attached(struct virtio_device *device) {
     struct net *net = device->state;
-    int result = loop_add(device->loop, &net->tap, 0);
+    int result = 0;
+    for (unsigned i = 0; result == 0 && i < net->pair_count; i++)
+        result = loop_add(device->loop, &net->pairs[i].tap, 0);
     return result < 0 ? result : loop_add(device->loop, &net->timer, EPOLLIN);
 }
 
@@ -233,16 +311,18 @@ static const struct virtio_kind kind = {.name = "net",
 
 struct virtio_device *net_create(const struct nl_net_config *config) {
     struct net *net = calloc(1, sizeof(*net));
+    struct pair *pairs = calloc(config->pairs, sizeof(*pairs));
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    if (net == NULL || timer < 0) {
+    if (net == NULL || pairs == NULL || timer < 0) {
         if (timer >= 0)
             close(timer);
+        free(pairs);
         free(net);
         return NULL;
     }
     struct virtio_device *device = &net->device;
     struct virtio_net_config about = {
-        .status = VIRTIO_NET_S_LINK_UP, .max_virtqueue_pairs = 1, .mtu = config->mtu};
+        .status = VIRTIO_NET_S_LINK_UP, .max_virtqueue_pairs = (uint16_t)config->pairs, .mtu = config->mtu};
     memcpy(about.mac, config->mac, sizeof(about.mac));
     memcpy(device->config, &about, sizeof(about));
     device->config_size = sizeof(about);
@@ -256,12 +336,25 @@ struct virtio_device *net_create(const struct nl_net_config *config) {
     if (config->offload_csum && config->offload_tso)
         device->offered |= 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6 |
                            1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO6;
-    device->queue_count = 2;
-    device->queues[RECEIVE].max_size = device->queues[TRANSMIT].max_size = (uint16_t)config->queue_size;
+    device->queue_count = 2 * config->pairs;
+    if (config->pairs > 1) {
+        device->offered |= 1ull << VIRTIO_NET_F_MQ | 1ull << VIRTIO_NET_F_CTRL_VQ;
+        device->queues[device->queue_count++].max_size = CONTROL_QUEUE_SIZE;
+    }
+    for (unsigned i = 0; i < 2 * config->pairs; i++)
+        device->queues[i].max_size = (uint16_t)config->queue_size;
     device->counter_count = sizeof(counter_names) / sizeof(counter_names[0]);
     for (unsigned i = 0; i < device->counter_count; i++)
         device->counters[i].name = counter_names[i];
-    net->tap = (struct loop_source){.fd = config->tap_fd, .ready = on_tap, .opaque = net};
+    net->pair_count = config->pairs;
+    net->pairs = pairs;
+    for (unsigned i = 0; i < config->pairs; i++) {
+        pairs[i].net = net;
+        pairs[i].receive = 2 * i + RECEIVE;
+        pairs[i].transmit = 2 * i + TRANSMIT;
+        pairs[i].attached = true; /* as the kernel has it for a descriptor just opened */
+        pairs[i].tap = (struct loop_source){.fd = config->tap_fds[i], .ready = on_tap, .opaque = &pairs[i]};
+    }
     net->timer = (struct loop_source){.fd = timer, .ready = on_timer, .opaque = net};
     rate_limiter_init(&net->limiters[RECEIVE], &config->limiter, monotonic_ns());
     rate_limiter_init(&net->limiters[TRANSMIT], &config->limiter, monotonic_ns());
