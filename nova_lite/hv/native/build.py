@@ -51,6 +51,7 @@ KVM_PART = (
     "control.c",
     "cpu_state.c",
     "cpuid.c",
+    "dump.c",
     "guest_ram.c",
     "inspect.c",
     "kvm.c",

@@ -101,7 +101,7 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         fail(error, ENOMEM, "make room for the machine");
         return NULL;
     }
-    machine->kvm_fd = machine->vm_fd = machine->memory_fd = -1;
+    machine->kvm_fd = machine->vm_fd = -1;
     int result = events_init(&machine->events);
     if (result < 0) {
         fail(error, -result, "make the eventfd");

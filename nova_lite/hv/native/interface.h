@@ -178,11 +178,11 @@ int nl_machine_reset(struct nl_machine *machine, struct nl_error *error);
 /* Both may come while the guest runs or is paused; in other states -EBUSY. */
 int nl_machine_press_power_button(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_nmi(struct nl_machine *machine, struct nl_error *error);
-/* Of a paused machine; else -EBUSY. */
+/* Of a paused or stopped machine; else -EBUSY. */
 int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_registers *registers,
                          struct nl_error *error);
-/* The file that guest RAM lies in, one area after the other; stays the machine's. */
-int nl_machine_memory_fd(struct nl_machine *machine);
+/* Guest RAM into a file from ``offset`` on, one area after the other; zeroes are left out. Of a machine at rest. */
+int nl_machine_dump_memory(struct nl_machine *machine, int32_t fd, uint64_t offset, struct nl_error *error);
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);
 int nl_machine_next_event(struct nl_machine *machine, struct nl_event *event);
 void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counters);

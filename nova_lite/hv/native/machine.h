@@ -47,7 +47,6 @@ struct nl_machine {
 
     int kvm_fd;
     int vm_fd; /* -1: not built */
-    int memory_fd;
     uint64_t memory_size;
     struct guest_memory memory;
     size_t run_size;

@@ -275,15 +275,14 @@ class Machine:
         self._check(lib.nl_machine_nmi(self._open("interrupt"), self._error), "interrupt")
 
     def registers(self, vcpu: int) -> Registers:
-        """Of a paused machine."""
+        """Of a paused or stopped machine."""
         native = ffi.new("struct nl_registers *")
         self._check(lib.nl_machine_registers(self._open("look into"), vcpu, native, self._error), "look into")
         return Registers.of(native)
 
-    @property
-    def memory_fd(self) -> int:
-        """The file that guest memory lies in, one area after the other; for reading."""
-        return int(lib.nl_machine_memory_fd(self._open("read from")))
+    def dump_memory(self, fd: int, offset: int) -> None:
+        """Write guest memory to a file from ``offset`` on, one area after the other; zeroes become holes. At rest."""
+        self._check(lib.nl_machine_dump_memory(self._open("dump"), fd, offset, self._error), "dump")
 
     def poll_events(self) -> list[Event]:
         """The events that wait, oldest first; empty when there are none."""

@@ -28,7 +28,8 @@ int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_r
         struct kvm_msrs head;
         struct kvm_msr_entry entry;
     } msrs = {.head.nmsrs = 1, .entry.index = MSR_KERNEL_GS_BASE};
-    if (atomic_load(&machine->state) != NL_PAUSED) /* a running vCPU would make us wait */
+    int state = atomic_load(&machine->state);
+    if (state != NL_PAUSED && (state != NL_STOPPED || machine->vm_fd < 0)) /* a running vCPU would make us wait */
         return -EBUSY;
     if (index >= machine->vcpu_count)
         return fail(error, EINVAL, "find this vCPU");
@@ -46,8 +47,4 @@ int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_r
         .kernel_gs_base = msrs.entry.data,
     };
     return 0;
-}
-
-int nl_machine_memory_fd(struct nl_machine *machine) {
-    return machine->memory_fd;
 }

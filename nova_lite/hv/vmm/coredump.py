@@ -6,10 +6,8 @@ the kernel lies. Addresses are physical ones. Memory that the guest never touche
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 from nova_lite.hv.native.machine import Machine
@@ -21,7 +19,6 @@ _SEGMENT = struct.Struct("<IIQQQQQQ")
 _NOTE = struct.Struct("<III")
 _ET_CORE, _EM_X86_64, _PT_LOAD, _PT_NOTE, _NT_PRSTATUS = 4, 62, 1, 4, 1
 _PAGE = 4096
-_CHUNK = 64 << 20
 #: QEMU, target/i386/arch_dump.c: QEMUCPUState, version 1.
 _QEMU_SEGMENT = struct.Struct("<IIIIQ")
 _QEMU_SIZE = 8 + 18 * 8 + 10 * _QEMU_SEGMENT.size + 5 * 8 + 8
@@ -52,29 +49,12 @@ def write(machine: Machine, path: Path) -> None:
     try:
         os.truncate(file, offset)
         os.write(file, head + notes)
-        for begin, end in _touched(machine.memory_fd, machine.memory_size):
-            os.lseek(file, start + begin, os.SEEK_SET)
-            while begin < end:
-                begin += os.sendfile(file, machine.memory_fd, begin, min(_CHUNK, end - begin))
+        machine.dump_memory(file, start)
     except BaseException:
         os.unlink(path)
         raise
     finally:
         os.close(file)
-
-
-def _touched(fd: int, size: int) -> Iterator[tuple[int, int]]:
-    """What of guest memory exists, as (start, end) in its file."""
-    end = 0
-    while end < size:
-        try:
-            begin = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            raise
-        end = os.lseek(fd, begin, os.SEEK_HOLE)
-        yield begin, end
 
 
 def _notes(number: int, r: Registers) -> bytes:

@@ -34,7 +34,7 @@ class GuestMemory(Protocol):
     vcpus: int
     pvpanic: bool
 
-    def write_memory(self, gpa: int, data: bytes) -> None: ...
+    def write_memory(self, gpa: int, data: bytes | memoryview) -> None: ...
     def set_real_mode(self, address: int) -> None: ...
     def set_long_mode(self, entry: int, rsi: int = 0) -> None: ...
     def set_pvh(self, entry: int, start_info: int) -> None: ...
@@ -64,7 +64,7 @@ class Source:
         """Exactly ``size`` bytes. Raises LoaderError."""
         raise NotImplementedError
 
-    def chunks(self, offset: int, size: int) -> Iterator[bytes]:
+    def chunks(self, offset: int, size: int) -> Iterator[bytes | memoryview]:
         """``size`` bytes from ``offset`` in parts of at most 1 MiB. Raises LoaderError."""
         for start in range(0, size, _CHUNK):
             yield self.read(offset + start, min(_CHUNK, size - start))
@@ -100,6 +100,9 @@ class Content(Source):
 
     def read(self, offset: int, size: int) -> bytes:
         return bytes(self._data[offset : offset + size])
+
+    def chunks(self, offset: int, size: int) -> Iterator[bytes | memoryview]:
+        yield self._data[offset : offset + size]  # without a copy on the way
 
 
 @dataclass(frozen=True)

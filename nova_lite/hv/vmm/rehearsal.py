@@ -34,7 +34,7 @@ class _Nothing:
     vcpus = 1
     pvpanic = True
 
-    def write_memory(self, gpa: int, data: bytes) -> None:
+    def write_memory(self, gpa: int, data: bytes | memoryview) -> None:
         """Nowhere."""
 
     def set_real_mode(self, address: int) -> None:

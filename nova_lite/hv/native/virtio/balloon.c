@@ -1,6 +1,6 @@
 /* virtio-balloon: memory that the guest gives back. Virtual I/O Device 1.2, section 5.5.
  *
- * What is given back is punched out of the memory file; a guest that touches it again finds zeroes. So nothing here
+ * What is given back is dropped from anonymous memory; a guest that touches it again finds zeroes. So nothing here
  * can hurt more than the guest that asks for it. */
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
@@ -28,7 +28,7 @@ static void give_back(struct virtio_device *device, uint8_t *host, uint64_t size
     uintptr_t end = ((uintptr_t)host + size) & ~(uintptr_t)(PAGE_SIZE_4K - 1);
     if (end <= start)
         return;
-    if (madvise((void *)start, end - start, MADV_REMOVE) == 0)
+    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0)
         count_shared(&device->counters[kind].value, end - start);
     else
         count_shared(&device->counters[FAILED].value, 1);
