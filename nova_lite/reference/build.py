@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nova_lite import policies
 from nova_lite.api import app
-from nova_lite.reference import overview_pages, resource_page
+from nova_lite.reference import overview_pages, resource_page, vmm_page
 from nova_lite.reference.facts import Reference
 
 
@@ -23,6 +23,7 @@ def pages(source: Reference) -> dict[str, str]:
         "policies.md": overview_pages.policies(source),
         "versions.md": overview_pages.history(source),
     }
+    made |= vmm_page.pages()
     return made | {resource_page.file_name(name): resource_page.write(source, name) for name in source.resources}
 
 

@@ -23,7 +23,7 @@ def index(reference: Reference) -> str:
         "Every operation of nova_lite with every version of its formats. It is generated from the operation table, the "
         "schemas, the policies and the docstrings; `make api-ref` writes it anew. An OpenAPI 3.1 document of any one "
         "version: `nova-lite api-ref openapi 2.53`.",
-        "[All versions](versions.md) · [All policy rules](policies.md)",
+        "[All versions](versions.md) · [All policy rules](policies.md) · [The VMM's own API](vmm.md)",
         markdown.heading(2, "Resources"),
         markdown.table(
             ["Resource", "Operations"],
