@@ -1,4 +1,4 @@
-"""Builds the libFuzzer targets and runs them: ``python fuzz/run.py SECONDS [KIND...]``. Needs clang.
+"""Fuzzes devices (libFuzzer, needs clang) and loaders (loaders.py): ``python fuzz/run.py SECONDS [KIND...]``.
 
 Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run adds in ``build/fuzz``; a finding ends the
 run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in ``corpus/<kind>`` with the fix.
@@ -16,6 +16,8 @@ HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
 KINDS = ("rng", "block", "net", "vsock", "balloon")
+#: Of loaders.py.
+LOADER_KINDS = ("bzimage", "elf", "unpack")
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 
 
@@ -42,7 +44,24 @@ def run(program: Path, kind: str, seconds: int) -> int:
     return subprocess.run(command, env=os.environ | {"FUZZ_KIND": kind}, check=False).returncode
 
 
+def run_loader(kind: str, limit: str, number: int, *more: str) -> int:
+    """Fuzz a loader for ``number`` of ``--seconds`` or ``--runs``, in a process of bounded memory. The exit status."""
+    command = [sys.executable, HERE / "loaders.py", kind, limit, str(number), *more]
+    return subprocess.run(command, check=False).returncode
+
+
+def main(seconds: int, kinds: list[str]) -> int:
+    """Each kind for so long; 1 if any of them ended with a finding."""
+    wrong = set(kinds) - {*KINDS, *LOADER_KINDS}
+    if wrong:
+        print(f"fuzz: no such kind: {', '.join(sorted(wrong))}; there are {', '.join((*KINDS, *LOADER_KINDS))}")
+        return 2
+    chosen = kinds or [*KINDS, *LOADER_KINDS]
+    fuzzer = build() if set(chosen) & set(KINDS) else None
+    worst = [run(fuzzer, kind, seconds) for kind in chosen if fuzzer is not None and kind in KINDS]
+    worst += [run_loader(kind, "--seconds", seconds) for kind in chosen if kind in LOADER_KINDS]
+    return int(any(worst))
+
+
 if __name__ == "__main__":
-    fuzzer = build()
-    worst = [run(fuzzer, kind, int(sys.argv[1])) for kind in sys.argv[2:] or KINDS]
-    sys.exit(any(worst))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
