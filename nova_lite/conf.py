@@ -92,10 +92,9 @@ COMPUTE_OPTS = [
         "asks none. The image property os_shutdown_timeout goes before it. Guests that cannot hear a power button are "
         "not waited for.",
     ),
+    cfg.IntOpt("max_image_disk_gb", default=1024, min=1, help="Largest disk that an image may hold, in GiB."),
     cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
-    cfg.IntOpt(
-        "service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."
-    ),
+    cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
     cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs allotted per host CPU."),
     cfg.FloatOpt("ram_allocation_ratio", default=1.5, min=0.1, help="MiB allotted per MiB of host memory."),
     cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +15,7 @@ from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import identity
 from nova_lite.compute.images import ImageStore
+from nova_lite.disks import importer
 from nova_lite.hv.vmm.kernel_file import FORMATS
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -20,8 +25,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def image() -> None:
     """Add, list and remove images.
 
-    An image is a kernel with, if it is Linux, an initramfs and a command line. Two small guests are shipped, counting
-    and interactive.
+    An image is a kernel with, if it is Linux, an initramfs, a command line and a disk. Two small guests are shipped,
+    counting and interactive.
     """
 
 
@@ -30,6 +35,10 @@ def image() -> None:
 @click.argument("kernel", type=_FILE, required=False)
 @click.option("--kernel", "kernel_option", type=_FILE, help="The kernel, instead of KERNEL.")
 @click.option("--initrd", "--initramfs", "initramfs", type=_FILE, help="An initramfs for a Linux kernel.")
+@click.option("--disk", type=_FILE, help="A disk, raw or qcow2; kept as a raw file with holes.")
+@click.option(
+    "--disk-format", type=click.Choice(importer.FORMATS), help="What the disk must be.  [default: recognised]"
+)
 @click.option(
     "--format",
     "kernel_format",
@@ -38,6 +47,7 @@ def image() -> None:
     "that the VMM unpacks; flat16: real mode, loaded at 0x10000.  [default: recognised]",
 )
 @click.option("--cmdline", default="", help="Command line handed to the kernel, 'console=ttyS0' for Linux.")
+@click.option("--min-disk", type=click.IntRange(0), default=0, show_default=True, help="GiB of disk that it needs.")
 @click.option("--min-ram", type=click.IntRange(0), default=0, show_default=True, help="MiB that it needs.")
 @click.option(
     "--property", "properties", multiple=True, metavar="NAME=VALUE", help="A property of the image; may be repeated."
@@ -52,6 +62,9 @@ def add(
     initramfs: Path | None,
     kernel_format: str | None,
     cmdline: str,
+    disk: Path | None,
+    disk_format: str | None,
+    min_disk: int,
     min_ram: int,
     properties: tuple[str, ...],
     project: str | None,
@@ -63,22 +76,44 @@ def add(
     """
     if (kernel is None) == (kernel_option is None):
         raise click.UsageError("Name one kernel: as KERNEL or with --kernel.")
+    if disk_format is not None and disk is None:
+        raise click.UsageError("--disk-format is said of a --disk.")
     pairs = [text.partition("=") for text in properties]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE", param_hint="--property")
-    with open_database(settings, create=True) as database:
+    with open_database(settings, create=True) as database, _progress() as progress:
         added = ImageStore(database, settings.paths, settings.conf.host).add(
             name,
             kernel or kernel_option or "",
             kernel_format,
             initramfs=initramfs,
             cmdline=cmdline,
+            disk=disk,
+            disk_format=disk_format,
+            max_disk_size=settings.conf.compute.max_image_disk_gb << 30,
+            progress=progress,
+            min_disk=min_disk,
             min_ram=min_ram,
             properties={key: value for key, _, value in pairs},
             visibility="private" if project else "public",
             project_id=identity("project", project) if project else None,
         )
     click.echo(added.id)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[importer.Progress]:
+    """A bar on standard error, if that is a terminal and a disk is converted at all."""
+    with contextlib.ExitStack() as stack:
+        bars: list[Any] = []
+
+        def show(done: int, total: int) -> None:
+            if not bars:
+                bar = click.progressbar(length=total, label="disk", file=sys.stderr, hidden=not sys.stderr.isatty())
+                bars.append(stack.enter_context(bar))
+            bars[0].update(done - bars[0].pos)
+
+        yield show
 
 
 @image.command("list")
@@ -89,7 +124,7 @@ def list_images(settings: Settings, as_json: bool) -> None:
     with open_database(settings) as database:
         rows = [vars(image) for image in ImageStore(database, settings.paths, settings.conf.host).list()]
     columns = ["id", "name", "kernel_format", "size", "min_ram", "visibility", "project_id", "created_at"]
-    columns += ["initramfs", "cmdline"]
+    columns += ["initramfs", "cmdline", "disk_format", "virtual_size"]
     table.show(rows, columns, as_json, "No images. `nova-lite image add NAME KERNEL` adds one.")
 
 

@@ -1,4 +1,4 @@
-"""The local image store: kernels below ``<state>/images/<id>/`` and their rows; and what controllers see of it."""
+"""The local image store: files below ``<state>/images/<id>/`` and their rows; and what controllers see of it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from nova_lite.db import images as db_images
 from nova_lite.db.engine import Database
 from nova_lite.db.tables import images
 from nova_lite.db.times import now
+from nova_lite.disks import importer
 
 # Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
 SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
 _NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
 _ANY_MEMORY = 1 << 40
+#: The name of an image's disk in its folder.
+DISK = "disk.raw"
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
 
 
@@ -79,7 +82,7 @@ class ImageVerbs:
 
 
 class ImageStore:
-    """The images of this host: a row each, and a folder with the kernel as it was when it was added."""
+    """The images of this host: a row each, and a folder with kernel and disk as they were when it was added."""
 
     def __init__(self, database: Database, paths: conf_module.Paths, host: str) -> None:
         self._database, self._paths, self._host = database, paths, host
@@ -91,6 +94,10 @@ class ImageStore:
     def initramfs(self, image: objects.Image) -> Path | None:
         """Where its initramfs lies, if it has one."""
         return self._paths.images / image.id / image.initramfs if image.initramfs else None
+
+    def disk(self, image: objects.Image) -> Path | None:
+        """Where its disk lies, if it has one: raw, never written to."""
+        return self._paths.images / image.id / image.disk if image.disk else None
 
     def add(
         self,
@@ -106,12 +113,20 @@ class ImageStore:
         visibility: str = "public",
         project_id: str | None = None,
         image_id: str | None = None,
+        disk: str | os.PathLike[str] | None = None,
+        disk_format: str | None = None,
+        max_disk_size: int = 1 << 40,
+        progress: importer.Progress | None = None,
     ) -> objects.Image:
-        """Copy a kernel, and its initramfs, into the store, on disk before the row is written.
+        """Copy a kernel, its initramfs and a disk into the store, on disk before the row is written.
 
         :param kernel_format: how it is started; None recognises it.
+        :param disk_format: what ``disk`` is said to be, ``raw`` or ``qcow2``; None recognises it.
+        :param max_disk_size: the largest disk that is taken, in bytes.
+        :param progress: called with the bytes of the disk done and in all.
         :raises Invalid: a file that cannot be booted with ``min_ram`` (or any memory), a command line that is too
-            long, an unknown format, a file that cannot be read, an id that is taken, or a broken property.
+            long, an unknown format, a file that cannot be read, an id that is taken, a broken property, or a disk that
+            is not what it is said to be, too large, or not safe to read.
         """
         source = Path(kernel)
         kernel_format = _check_files(source, kernel_format, initramfs, cmdline, min_ram)
@@ -124,6 +139,8 @@ class ImageStore:
                 f"{shutdown.MAX_TIMEOUT}"
             )
         files = {source.name: source}
+        if disk is not None and DISK in (source.name, Path(initramfs or "").name):
+            raise exceptions.Invalid(f"a kernel or initramfs beside a disk cannot have the name {DISK}")
         initramfs_name = None
         if initramfs is not None:
             name_there = Path(initramfs).name
@@ -135,22 +152,36 @@ class ImageStore:
                 raise exceptions.Invalid(f"An image {image_id} exists already.")
         try:
             size = self._copy(files, image_id)
+            taken = importer.Disk("", 0, 0, "")
+            if disk is not None:
+                taken = importer.import_disk(
+                    Path(disk), self._beside(image_id) / DISK, disk_format, max_disk_size, progress
+                )
+            self._publish(image_id)
+        except importer.ImportRefused as error:
+            raise exceptions.Invalid(str(error)) from error
         except OSError as error:
-            shutil.rmtree(self._paths.images / f"{image_id}.new", ignore_errors=True)
             raise exceptions.Invalid(f"{error.filename or source}: {error.strerror}") from error
+        finally:
+            shutil.rmtree(self._beside(image_id), ignore_errors=True)
         at = now()
         image = objects.Image(
             id=image_id,
             name=name,
             kernel=source.name,
             kernel_format=kernel_format,
-            size=size,
+            size=size + taken.size,
             visibility=visibility,
             project_id=project_id,
             min_disk=min_disk,
             min_ram=min_ram,
             initramfs=initramfs_name,
             cmdline=cmdline,
+            disk=DISK if disk is not None else None,
+            disk_format=taken.format or None,
+            virtual_size=taken.virtual_size or None,
+            os_hash_algo=importer.HASH_ALGORITHM if disk is not None else None,
+            os_hash_value=taken.hash_value or None,
             properties=dict(properties or {}),
             created_at=at,
             updated_at=at,
@@ -159,12 +190,14 @@ class ImageStore:
             db_images.insert(connection, image, self._host)
         return image
 
+    def _beside(self, image_id: str) -> Path:
+        """Where an image is put together."""
+        return self._paths.images / f"{image_id}.new"
+
     def _copy(self, files: dict[str, Path], image_id: str) -> int:
-        """Copy beside, sync, then give it its name: a folder of that name is always complete. The size of all."""
-        folder = self._paths.images / image_id
-        beside = folder.with_suffix(".new")
+        """Copy ``files`` to a new folder, and sync them. The size of all."""
+        beside = self._beside(image_id)
         shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
         beside.mkdir(mode=0o700, parents=True)
         size = 0
         for name, source in files.items():
@@ -173,10 +206,15 @@ class ImageStore:
                 writer.flush()
                 os.fsync(writer.fileno())
                 size += writer.tell()
-        os.rename(beside, folder)
-        for path in (folder, folder.parent):
-            _sync_folder(path)
         return size
+
+    def _publish(self, image_id: str) -> None:
+        """Give the folder its name: one of that name is always complete."""
+        folder = self._paths.images / image_id
+        shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
+        _sync_folder(self._beside(image_id))
+        os.rename(self._beside(image_id), folder)
+        _sync_folder(folder.parent)
 
     def remove(self, image_id: str) -> None:
         """Forget an image and its files. Servers that run it go on; they cannot be started again."""

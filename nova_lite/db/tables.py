@@ -121,9 +121,7 @@ operation_events = sa.Table(
     "operation_events",
     metadata,
     _id(),
-    sa.Column(
-        "operation_id", Serial, sa.ForeignKey("operations.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
+    sa.Column("operation_id", Serial, sa.ForeignKey("operations.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("name", sa.String(255), nullable=False),
     sa.Column("host", sa.String(255)),
     sa.Column("start_time", UtcDateTime, nullable=False),
@@ -234,4 +232,9 @@ images = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Column("initramfs", sa.String(255)),
+    sa.Column("disk", sa.String(255)),
+    sa.Column("disk_format", sa.String(16)),
+    sa.Column("virtual_size", sa.BigInteger),
+    sa.Column("os_hash_algo", sa.String(16)),
+    sa.Column("os_hash_value", sa.String(128)),
 )

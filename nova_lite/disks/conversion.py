@@ -39,22 +39,23 @@ class Refused(Exception):
 
 
 def recognise(head: bytes) -> str:
-    """``raw``, ``qcow2`` or another of oslo.utils' names, from the first bytes. Raises Refused when they fit several."""
+    """``raw``, ``qcow2`` or another of oslo.utils' names, from the first bytes. Raises Refused if they fit several."""
     wrapper = format_inspector.InspectWrapper(io.BytesIO(head))
     while wrapper.read(4096):
-        if wrapper.format:
+        if wrapper.formats is not None:
             break
     wrapper.close()
-    try:
-        return str(wrapper.format)
-    except format_inspector.ImageFormatError as error:
-        raise Refused(f"it looks like several formats at once: {error}") from error
+    names = {str(found) for found in wrapper.formats or ()}
+    if names <= set(RAW):  # a bootable ISO has a partition table too
+        return "raw"
+    if len(names) > 1:
+        raise Refused(f"it looks like several formats at once: {', '.join(sorted(names))}")
+    return names.pop()
 
 
 def convert(source: int, target: int, claimed: str | None, max_size: int) -> None:
     """Write the disk in ``source`` to ``target``. Raises Refused or Qcow2Error, and OSError when writing fails."""
-    found = recognise(os.pread(source, HEAD_BYTES, 0))
-    form = "raw" if found in RAW else found
+    form = recognise(os.pread(source, HEAD_BYTES, 0))
     if claimed is not None and claimed != form:
         raise Refused(f"it is said to be {claimed} but is {form}")
     if form == "raw":

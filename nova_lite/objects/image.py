@@ -1,4 +1,4 @@
-"""Image: what a server boots; a kernel on this host with its properties."""
+"""Image: what a server boots; a kernel on this host, and a disk if it has one, with their properties."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from datetime import datetime
 class Image:
     """A local image; ``min_disk`` is in GiB, ``min_ram`` in MiB, ``size`` in bytes, ``properties`` free-form strings.
 
-    ``kernel`` and ``initramfs`` name the files below the image store that the VMM loads; ``size`` is that of both.
+    ``kernel`` and ``initramfs`` name the files below the image store that the VMM loads; ``size`` is that of all
+    given files. ``disk`` names the raw disk there, of ``virtual_size`` bytes, that servers' disks are made from;
+    ``disk_format`` is what the given file was, ``os_hash_value`` its digest by ``os_hash_algo``.
     ``kernel_format`` says how the kernel is started: ``flat16`` (real mode at 0x10000), ``elf64``, ``pvh`` or
     ``bzimage``.
     """
@@ -27,6 +29,11 @@ class Image:
     min_ram: int = 0
     initramfs: str | None = None
     cmdline: str = ""
+    disk: str | None = None
+    disk_format: str | None = None
+    virtual_size: int | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
     properties: dict[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None

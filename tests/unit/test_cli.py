@@ -156,6 +156,8 @@ def test_a_token_may_end(nova_lite: NovaLite, expires: str) -> None:
         (["image", "add", "x"], "Name one kernel"),
         (["image", "add", "x", __file__], "is of no format known here"),
         (["image", "add", "x", str(COUNTING), "--initrd", str(COUNTING)], "takes no initramfs"),
+        (["image", "add", "x", str(COUNTING), "--disk", __file__], "bytes are no disk"),
+        (["image", "add", "x", str(COUNTING), "--disk-format", "raw"], "--disk-format is said of a --disk"),
         (["image", "add", "x", str(COUNTING), "--property", "novalue"], "'novalue' is not NAME=VALUE"),
         (["vm", "info", "demo"], "No VM of this host is called 'demo'"),
         (["vm", "stop"], "Name the VMs to stop, or give --all"),

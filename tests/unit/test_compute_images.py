@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from nova_lite import exceptions
 from nova_lite.db.times import now
+from tests.unit import qcow2_files
 from tests.unit.computing import BAD_IMAGE, IMAGE, UNSTARTABLE_IMAGE, Computing
 from tests.unit.test_loader_linux import bzimage
 
@@ -121,3 +123,31 @@ def test_lists_filter_and_page_over_what_the_caller_may_boot(computing: Computin
     with pytest.raises(exceptions.NotFound):
         api.get_image(me, NEW)
     assert {BAD_IMAGE, UNSTARTABLE_IMAGE} <= {image.id for image in everything}
+
+
+def test_an_images_disk_is_kept_raw_and_one_that_lies_leaves_nothing(computing: Computing, tmp_path: Path) -> None:
+    kernel, disk = tmp_path / "vmlinuz", tmp_path / "root.qcow2"
+    kernel.write_bytes(bzimage())
+    disk.write_bytes(qcow2_files.qcow2({3: b"d" * qcow2_files.SIZE}))
+    added = computing.store.add("linux", kernel, disk=disk, disk_format="qcow2", min_disk=1)
+    found = computing.api.get_image(computing.me, added.id)
+    assert found == added
+    assert (found.disk_format, found.virtual_size, found.min_disk) == ("qcow2", 64 * qcow2_files.SIZE, 1)
+    assert found.size == len(bzimage()) + disk.stat().st_size
+    assert (found.os_hash_algo, found.os_hash_value) == ("sha512", hashlib.sha512(disk.read_bytes()).hexdigest())
+    stored = computing.store.disk(found)
+    assert stored is not None
+    assert stored.read_bytes() == qcow2_files.disk_of({3: b"d" * qcow2_files.SIZE})
+    before = sorted(path.name for path in computing.paths.images.iterdir())
+    for options, said in [
+        ({"disk_format": "raw"}, "it is said to be raw but is qcow2"),
+        ({"max_disk_size": 4096}, "its disk of 262144 bytes is not between 1 and 4096 bytes"),
+    ]:
+        with pytest.raises(exceptions.Invalid, match=said):
+            computing.store.add("n", kernel, disk=disk, **options)  # type: ignore[arg-type]
+    (tmp_path / "disk.raw").write_bytes(bzimage())
+    with pytest.raises(exceptions.Invalid, match=r"cannot have the name disk\.raw"):
+        computing.store.add("n", tmp_path / "disk.raw", disk=disk)
+    assert sorted(path.name for path in computing.paths.images.iterdir()) == before
+    computing.store.remove(found.id)
+    assert not stored.exists()
