@@ -170,6 +170,9 @@ class Paths:
     def vmm_socket(self, uuid: str) -> Path:
         return self.instances / uuid / "vmm.sock"
 
+    def serial_socket(self, uuid: str) -> Path:
+        return self.instances / uuid / "serial.sock"
+
     def console_log(self, uuid: str) -> Path:
         return self.instances / uuid / "console.log"
 

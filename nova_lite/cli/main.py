@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "token": ("nova_lite.cli.token:token", "Create, list and revoke API tokens."),
     "image": ("nova_lite.cli.image:image", "Add, list and remove images."),
     "flavor": ("nova_lite.cli.flavor:flavor", "List flavors."),
+    "console": ("nova_lite.cli.console:console", "Talk to a server on its serial console."),
     "vm": ("nova_lite.cli.vm:vm", "See and stop this host's VMs without the API."),
     "policy": ("nova_lite.cli.policy:policy", "Print, explain and compare policy rules."),
     "schema": ("nova_lite.cli.schema:schema", "Print and compare the formats of every version."),

@@ -6,15 +6,12 @@ import json
 from collections.abc import Sequence
 
 import click
-import sqlalchemy as sa
 
 from nova_lite import exceptions
 from nova_lite.cli import table
-from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.status import ping_agent
-from nova_lite.cli.vms import HostVM, find_vms, running_vms
-from nova_lite.db.tables import instances
+from nova_lite.cli.vms import find_vm, find_vms, running_vms, server_names
 from nova_lite.hv import console_log
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import client
@@ -33,7 +30,7 @@ def vm() -> None:
 @pass_settings
 def list_vms(settings: Settings, as_json: bool) -> None:
     """List the VMs of this host, running or not."""
-    names = _names(settings)
+    names = server_names(settings)
     rows = [{**vars(found), "name": names.get(found.uuid)} for found in find_vms(settings.paths)]
     columns = ["uuid", "name", "state", "pid", "vcpus", "memory_mb", "detail"]
     table.show(rows, columns, as_json, f"No VMs in {settings.paths.instances}.")
@@ -44,7 +41,7 @@ def list_vms(settings: Settings, as_json: bool) -> None:
 @pass_settings
 def info(settings: Settings, which: str) -> None:
     """Print what the VM's process says of it: configuration, state, counters."""
-    found = _find(settings, which)
+    found = find_vm(settings, which)
     path = settings.paths.vmm_socket(found.uuid)
     if found.pid is None:
         raise exceptions.Conflict(f"{found.uuid} does not run.")
@@ -61,7 +58,7 @@ def info(settings: Settings, which: str) -> None:
 @pass_settings
 def console(settings: Settings, which: str, lines: int | None) -> None:
     """Print what the guest wrote; also of a VM that does not run any more."""
-    found = _find(settings, which)
+    found = find_vm(settings, which)
     output = console_log.read_tail(settings.paths.console_log(found.uuid), console_log.MAX_CAPACITY)
     text = output.decode("utf-8", errors="replace")
     click.echo("\n".join(text.splitlines()[-lines:]) if lines else text, nl=lines is not None)
@@ -80,7 +77,7 @@ def stop(settings: Settings, which: Sequence[str], all_of_them: bool, force: boo
     """
     if bool(which) == all_of_them:
         raise click.UsageError("Name the VMs to stop, or give --all.")
-    chosen = running_vms(settings.paths) if all_of_them else [_find(settings, name) for name in which]
+    chosen = running_vms(settings.paths) if all_of_them else [find_vm(settings, name) for name in which]
     if chosen and not force and ping_agent(settings.paths):
         raise exceptions.Conflict(
             "The agent runs and watches over these VMs: stop servers through the API, or stop `nova-lite serve` first."
@@ -94,22 +91,3 @@ def stop(settings: Settings, which: Sequence[str], all_of_them: bool, force: boo
             driver.power_off(found.uuid)
             click.echo(f"Stopped {found.uuid} (process {found.pid}).")
     driver.close()
-
-
-def _names(settings: Settings) -> dict[str, str]:
-    """Servers' names, as far as there is a database to ask."""
-    try:
-        with open_database(settings) as database, database.read() as connection:
-            rows = connection.execute(sa.select(instances.c.uuid, instances.c.display_name))
-            return {row.uuid: row.display_name for row in rows}
-    except (exceptions.NotFound, exceptions.Unavailable):
-        return {}
-
-
-def _find(settings: Settings, which: str) -> HostVM:
-    vms, names = find_vms(settings.paths), _names(settings)
-    found = [vm for vm in vms if vm.uuid.startswith(which) or names.get(vm.uuid) == which]
-    if len(found) != 1:
-        what = f"{len(found)} VMs of this host are" if found else "No VM of this host is"
-        raise exceptions.NotFound(f"{what} called {which!r}; `nova-lite vm list` shows them.")
-    return found[0]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
+from nova_lite import exceptions
+from nova_lite.cli.database import open_database
+from nova_lite.cli.main import Settings
 from nova_lite.conf import Paths
+from nova_lite.db.tables import instances
 from nova_lite.hv.vmm import client
 from nova_lite.hv.vmm.api_socket import lock_holder
 
@@ -32,6 +38,26 @@ def find_vms(paths: Paths) -> list[HostVM]:
 
 def running_vms(paths: Paths) -> list[HostVM]:
     return [vm for vm in find_vms(paths) if vm.pid is not None]
+
+
+def server_names(settings: Settings) -> dict[str, str]:
+    """Servers' names by uuid, as far as there is a database to ask."""
+    try:
+        with open_database(settings) as database, database.read() as connection:
+            rows = connection.execute(sa.select(instances.c.uuid, instances.c.display_name))
+            return {row.uuid: row.display_name for row in rows}
+    except (exceptions.NotFound, exceptions.Unavailable):
+        return {}
+
+
+def find_vm(settings: Settings, which: str) -> HostVM:
+    """The VM of that uuid, beginning of one, or server's name. NotFound unless it is exactly one."""
+    vms, names = find_vms(settings.paths), server_names(settings)
+    found = [vm for vm in vms if vm.uuid.startswith(which) or names.get(vm.uuid) == which]
+    if len(found) != 1:
+        what = f"{len(found)} VMs of this host are" if found else "No VM of this host is"
+        raise exceptions.NotFound(f"{what} called {which!r}; `nova-lite vm list` shows them.")
+    return found[0]
 
 
 def _look(paths: Paths, uuid: str) -> HostVM:

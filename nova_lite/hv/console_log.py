@@ -1,8 +1,9 @@
 """The console log: a ring file that the VMM's C code writes through a mapping and anyone may read.
 
-Layout, little-endian: a header of 64 bytes {magic, capacity, total, begun} and ``capacity`` bytes of ring. The byte at
-position p of the output lies at ``64 + p % capacity``. ``begun`` is set before the ring is touched and ``total`` after:
-a reader that looks at both knows which bytes may have been overwritten under it.
+Layout, little-endian: a header of 64 bytes {magic, capacity, total, begun, wanted} and ``capacity`` bytes of ring. The
+byte at position p of the output lies at ``64 + p % capacity``. ``begun`` is set before the ring is touched and
+``total`` after: a reader that looks at both knows which bytes may have been overwritten under it. ``wanted`` is
+set by the one reader that the VMM has while it waits for more, and taken back by the writer, which then signals it.
 The file is allocated in full when it is made, so that a store into the mapping can never fail for want of disk.
 """
 
@@ -78,18 +79,46 @@ def read_tail(path: _PathLike, max_bytes: int) -> bytes:
         return b""
     try:
         header = _read_header(fd)
-        if header is None or max_bytes <= 0:
-            return b""
-        capacity, end, begun = header
-        start = max(0, end - max_bytes, begun - capacity)
-        content = _read_ring(fd, capacity, start, end)
-        after = _read_header(fd)
-        if after is None or after[0] != capacity:
-            return b""
-        oldest_sound = max(0, after[2] - capacity)
-        return content[max(0, oldest_sound - start) :]
+        return b"" if header is None else read_from(fd, max(0, header[1] - max_bytes))[1]
     finally:
         os.close(fd)
+
+
+def create_anonymous(capacity: int = DEFAULT_CAPACITY) -> int:
+    """The descriptor of a ring that has no name and is gone with its last descriptor."""
+    fd = os.memfd_create("console_log", os.MFD_CLOEXEC)
+    os.posix_fallocate(fd, 0, HEADER_SIZE + capacity)
+    os.pwrite(fd, _HEADER.pack(MAGIC, capacity, 0, 0), 0)
+    return fd
+
+
+def read_from(fd: int, position: int, max_bytes: int = MAX_CAPACITY) -> tuple[int, bytes]:
+    """Where they begin, and at most ``max_bytes`` of output from ``position`` on or the oldest kept byte after it.
+
+    Nothing, when nothing has come since or the file is no ring.
+    """
+    header = _read_header(fd)
+    if header is None:
+        return position, b""
+    capacity, total, begun = header
+    start = max(position, begun - capacity, 0)
+    content = _read_ring(fd, capacity, start, min(total, start + max_bytes))
+    after = _read_header(fd)
+    if after is None or after[0] != capacity:
+        return position, b""
+    overwritten = max(0, after[2] - capacity - start)
+    return start + overwritten, content[overwritten:]
+
+
+def end_of(fd: int) -> int:
+    """The position behind the last byte of output."""
+    header = _read_header(fd)
+    return 0 if header is None else header[1]
+
+
+def want_more(fd: int) -> None:
+    """Have the VMM's eventfd signalled at the next output; look at ``end_of`` afterwards, before waiting."""
+    os.pwrite(fd, b"\1", _HEADER.size)
 
 
 def _read_header(fd: int) -> tuple[int, int, int] | None:

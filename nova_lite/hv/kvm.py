@@ -225,7 +225,7 @@ class KvmDriver(Driver):
             "memory": {"size": spec.memory_mb << 20},
             "payload": payload,
             "pvpanic": True,
-            "serial": {"mode": "Null"},
+            "serial": {"mode": "Socket", "socket": str(self._paths.serial_socket(spec.uuid))},
             "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
             "platform": {"uuid": spec.uuid},
         }
@@ -269,6 +269,7 @@ class KvmDriver(Driver):
             try:
                 with vmm_process.kept_out(socket):
                     socket.unlink(missing_ok=True)
+                    self._paths.serial_socket(uuid).unlink(missing_ok=True)
                     record.remove(folder)
             except OSError as error:
                 raise DriverError(f"The VM's folder cannot be tidied: {error.strerror}.") from error

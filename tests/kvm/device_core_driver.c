@@ -129,7 +129,7 @@ int main(int argc, char **argv) {
     struct devices *devices = calloc(1, sizeof(*devices));
     int log = open(argv[1], O_RDWR);
     assert(log >= 0);
-    assert(devices_init(devices, log, -1, (struct irq_line){set_irq, NULL}, (struct end_hook){end, NULL}) == 0);
+    assert(devices_init(devices, log, -1, -1, (struct irq_line){set_irq, NULL}, (struct end_hook){end, NULL}) == 0);
     close(log);
     struct pio_device overlapping = serial_ports;
     assert(!bus_add_pio(&devices->bus, &overlapping));

@@ -82,7 +82,7 @@ def test_interactive_guest_echoes_through_the_serial_socket(tmp_path: Path) -> N
     with _interactive(tmp_path):
         line = SerialClient(tmp_path / "serial.sock")
         line.type("good morning\n")
-        assert "you said: good morning" in line.read_until("> ")
+        line.read_until("you said: good morning")
         line.type("x" * 200 + "\n")  # more than the receiver holds
         line.read_until("you said: " + "x" * 100)
         line.close()

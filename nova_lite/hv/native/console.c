@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,13 +30,18 @@ static int open_copy(struct console *console, int fd) {
     return 0;
 }
 
-int console_init(struct console *console, int log_fd, int copy_fd) {
+int console_init(struct console *console, int log_fd, int copy_fd, int output_eventfd) {
     pthread_mutex_init(&console->lock, NULL);
-    console->copy_fd = -1;
+    console->copy_fd = console->output_eventfd = -1;
     console->log.header = NULL;
     int result = log_fd < 0 ? 0 : console_log_open(&console->log, log_fd);
     if (result == 0 && copy_fd >= 0)
         result = open_copy(console, copy_fd);
+    if (result == 0 && output_eventfd >= 0) {
+        console->output_eventfd = fcntl(output_eventfd, F_DUPFD_CLOEXEC, 0);
+        if (console->output_eventfd < 0)
+            result = -errno;
+    }
     if (result < 0)
         console_close(console);
     return result;
@@ -45,7 +51,9 @@ void console_close(struct console *console) {
     console_log_close(&console->log);
     if (console->copy_fd >= 0)
         close(console->copy_fd);
-    console->copy_fd = -1;
+    if (console->output_eventfd >= 0)
+        close(console->output_eventfd);
+    console->copy_fd = console->output_eventfd = -1;
     pthread_mutex_destroy(&console->lock);
 }
 
@@ -67,6 +75,8 @@ void console_write(struct console *console, const void *data, size_t size) {
     pthread_mutex_lock(&console->lock);
     stamp_once(&console->first_output_ns);
     console_log_write(&console->log, data, size);
+    if (console->output_eventfd >= 0 && console_log_wanted(&console->log))
+        eventfd_write(console->output_eventfd, 1);
     if (console->copy_fd >= 0)
         copy_out(console, data, size);
     pthread_mutex_unlock(&console->lock);

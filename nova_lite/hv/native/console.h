@@ -11,13 +11,15 @@ struct console {
     struct console_log log;
     int copy_fd; /* -1: none */
     int copy_is_socket;
+    int output_eventfd; /* -1: none */
     counter bytes;
     counter first_output_ns;
     counter copy_dropped;
 };
 
-/* ``log_fd`` and ``copy_fd`` may be -1; both stay the caller's. 0 or a negative errno. */
-int console_init(struct console *console, int log_fd, int copy_fd);
+/* Each descriptor may be -1; all stay the caller's. ``output_eventfd`` wakes who waits for the ring to grow
+   (console_log_wanted). 0 or a negative errno. */
+int console_init(struct console *console, int log_fd, int copy_fd, int output_eventfd);
 void console_close(struct console *console);
 /* Never waits for a reader: what the copy's reader does not take at once is dropped and counted. */
 void console_write(struct console *console, const void *data, size_t size);

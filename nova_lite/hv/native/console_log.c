@@ -12,7 +12,8 @@ struct console_log_header {
     uint64_t capacity;
     _Atomic uint64_t total; /* bytes ever written; the ring holds the last ``capacity`` of them */
     _Atomic uint64_t begun; /* how far the ring may be overwritten already; set before the bytes, total after */
-    uint8_t reserved[32];
+    _Atomic uint64_t wanted; /* set by a reader that waits, taken back by the writer */
+    uint8_t reserved[24];
 };
 
 _Static_assert(sizeof(struct console_log_header) == 64, "the header is 64 bytes in the file");
@@ -68,4 +69,11 @@ void console_log_write(struct console_log *log, const void *data, size_t size) {
     memcpy(log->ring, source + first, size - first);
     atomic_store_explicit(&log->header->total, end, memory_order_release);
     log->total = end;
+}
+
+bool console_log_wanted(struct console_log *log) {
+    /* Either the reader sees the new total after it has said that it waits, or we see here that it has. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return log->header != NULL && atomic_load_explicit(&log->header->wanted, memory_order_relaxed) != 0 &&
+           atomic_exchange(&log->header->wanted, 0) != 0;
 }

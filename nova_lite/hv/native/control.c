@@ -109,7 +109,7 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         return NULL;
     }
     result = devices_init(&machine->devices, config->console_log_fd, config->serial_out_fd,
-                          (struct irq_line){kvm_set_irq, machine},
+                          config->output_eventfd, (struct irq_line){kvm_set_irq, machine},
                           (struct end_hook){machine_end_by_device, machine});
     if (result < 0) {
         fail(error, -result, "open the console");

@@ -9,9 +9,9 @@ static bool attach(struct bus *bus, const struct pio_device *ports, void *device
     return bus_add_pio(bus, &attached);
 }
 
-int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,
-                 struct end_hook end) {
-    int result = console_init(&devices->console, console_log_fd, copy_fd);
+int devices_init(struct devices *devices, int console_log_fd, int copy_fd, int output_eventfd,
+                 struct irq_line com1_irq, struct end_hook end) {
+    int result = console_init(&devices->console, console_log_fd, copy_fd, output_eventfd);
     if (result < 0)
         return result;
     devices->end = end;

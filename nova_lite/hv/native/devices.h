@@ -75,8 +75,8 @@ extern const struct pio_device serial_ports, port_console_ports, debug_port_port
     pvpanic_ports, system_control_ports;
 
 /* Put every device on the bus. 0 or a negative errno; ``devices`` must be zeroed. */
-int devices_init(struct devices *devices, int console_log_fd, int copy_fd, struct irq_line com1_irq,
-                 struct end_hook end);
+int devices_init(struct devices *devices, int console_log_fd, int copy_fd, int output_eventfd,
+                 struct irq_line com1_irq, struct end_hook end);
 /* The device is there only when the machine's configuration asks for it. 0 or a negative errno. */
 int devices_add_pvpanic(struct devices *devices);
 /* As after power-on; counters and the console log go on. */

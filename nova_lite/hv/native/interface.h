@@ -17,6 +17,7 @@ struct nl_config {
     int32_t kvm_fd;         /* an open /dev/kvm; the machine keeps its own duplicate */
     int32_t console_log_fd; /* a ring file as nova_lite/hv/console_log.py makes it, or -1 */
     int32_t serial_out_fd;  /* gets a copy of the console output, or -1 */
+    int32_t output_eventfd; /* signalled at the first output after a reader of the ring has begun to wait, or -1 */
     int32_t pvpanic;        /* whether the guest may report a panic on port 0x505 */
 };
 

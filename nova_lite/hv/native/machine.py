@@ -112,9 +112,10 @@ class Machine:
     """One VM: memory, vCPUs, interrupt controllers, COM1, console port, debug, reset and power ports.
 
     ``memory_size`` bytes, a multiple of 4096; ``vcpus`` 1..254. ``console_log`` names the ring file of
-    ``nova_lite.hv.console_log``; it is made if it does not exist and continued if it does. ``kvm_fd`` is an open
-    /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out`` gets a copy of the console output, without
-    ever waiting for its reader. ``pvpanic``: the guest can report a panic, which ends it.
+    ``nova_lite.hv.console_log``, made if it does not exist and continued if it does, or is the descriptor of one that
+    stays the caller's. ``kvm_fd`` is an open /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out``
+    gets a copy of the console output, without ever waiting for its reader; ``output_eventfd`` wakes a reader of the
+    ring (``console_log.want_more``). ``pvpanic``: the guest can report a panic, which ends it.
 
     Raises ``ValueError`` for impossible sizes, ``MachineError`` when the host refuses, ``OSError`` for the files.
     """
@@ -123,10 +124,11 @@ class Machine:
         self,
         memory_size: int,
         vcpus: int,
-        console_log: str | os.PathLike[str] | None = None,
+        console_log: str | os.PathLike[str] | int | None = None,
         console_log_size: int = console_ring.DEFAULT_CAPACITY,
         kvm_fd: int | None = None,
         serial_fd_out: int = -1,
+        output_eventfd: int = -1,
         pvpanic: bool = False,
     ) -> None:
         if memory_size < PAGE_SIZE or memory_size % PAGE_SIZE:
@@ -135,7 +137,10 @@ class Machine:
             raise ValueError(f"vcpus: {vcpus} is not between 1 and {MAX_VCPUS}")
         self.memory_size, self.vcpus, self.pvpanic = memory_size, vcpus, pvpanic
         self._native = None
-        log_fd = -1 if console_log is None else console_ring.open_for_writing(console_log, console_log_size)
+        if isinstance(console_log, int):
+            log_fd = os.dup(console_log)
+        else:
+            log_fd = -1 if console_log is None else console_ring.open_for_writing(console_log, console_log_size)
         opened = -1
         try:
             if kvm_fd is None:
@@ -148,6 +153,7 @@ class Machine:
                     "kvm_fd": kvm_fd,
                     "console_log_fd": log_fd,
                     "serial_out_fd": serial_fd_out,
+                    "output_eventfd": output_eventfd,
                     "pvpanic": pvpanic,
                 },
             )

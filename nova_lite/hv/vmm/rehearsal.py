@@ -21,7 +21,7 @@ _CONFIG = {
     "memory": {"size": 16 << 20},
     "payload": {"kernel": str(INTERACTIVE), "cmdline": "", "format": loader.ELF64},
     "pvpanic": True,
-    "serial": {"mode": "Null"},
+    "serial": {"mode": "Socket", "socket": "/nowhere"},
     "console_log": {"file": "/nowhere", "size": 131072},
     "platform": {"uuid": "00000000-0000-0000-0000-000000000000"},
 }

@@ -81,9 +81,10 @@ class Vm:
                 lambda: Machine(
                     memory_size=config.memory_size,
                     vcpus=config.boot_vcpus,
-                    console_log=config.console_log,
+                    console_log=serial.console_log,
                     console_log_size=config.console_log_size,
                     serial_fd_out=serial.fd_out,
+                    output_eventfd=serial.output_eventfd,
                     pvpanic=config.pvpanic,
                 ),
             )
