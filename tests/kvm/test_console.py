@@ -19,7 +19,7 @@ from nova_lite.conf import Paths
 from nova_lite.hv.driver import MachineSpec
 from nova_lite.hv.guests import INTERACTIVE
 from nova_lite.hv.kvm import KvmDriver
-from tests.kvm.vmm_process import PATIENCE, needs_kvm
+from tests.kvm.vmm_process import PATIENCE, SerialClient, needs_kvm
 from tests.serving import nova_lite
 
 pytestmark = needs_kvm
@@ -33,6 +33,9 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     spec = MachineSpec(str(uuid.uuid4()), "one", 1, 32, INTERACTIVE, "elf64")
     driver.prepare(spec)
     driver.power_on(spec)
+    line = SerialClient(Paths(tmp_path / "s").serial_socket(spec.uuid))
+    line.read_until("> ")  # from here on the guest hears what is typed
+    line.close()
     yield tmp_path / "s", spec.uuid
     driver.destroy(spec.uuid)
     driver.close()

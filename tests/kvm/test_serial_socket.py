@@ -29,6 +29,7 @@ def viewer(tmp_path: Path) -> SerialClient:
 def test_all_viewers_see_the_same_and_all_may_type(tmp_path: Path) -> None:
     with vmm(tmp_path):
         first, second = viewer(tmp_path), viewer(tmp_path)
+        first.read_until("> ")
         first.type("one\n")
         for line in (first, second):
             line.read_until("you said: one")
@@ -62,6 +63,7 @@ def test_a_viewer_that_does_not_read_holds_up_nobody_and_is_told_what_it_missed(
 
 def test_a_viewer_may_stop_typing_and_go_on_reading(tmp_path: Path) -> None:
     with vmm(tmp_path):
+        viewer(tmp_path).read_until("> ")  # from here on the guest hears what is typed
         line = unix_socket.connect(tmp_path / "serial.sock", PATIENCE)
         line.sendall(b"last words\npoweroff\n")
         line.shutdown(socket.SHUT_WR)
