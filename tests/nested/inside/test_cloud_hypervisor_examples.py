@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 from tests.kvm.vmm_process import PATIENCE, Vmm
-from tests.nested import guest_initramfs, guest_kernel, kernels
+from tests.nested import built_in, guest_initramfs, guest_kernel, kernels
 
 BOX = {"memory": 3072, "timeout": 420}
 
@@ -114,7 +114,7 @@ def _guest(tmp_path_factory) -> Path:
     modules = ("virtio_pci", "virtio_blk", "virtio_net", "virtio-rng")
     archive = guest_initramfs.contents(modules, files={"init": TO_THE_ROOT.encode()})  # unpacked last, it wins
     (folder / "initramfs").write_bytes(archive)
-    (folder / "vmlinux.bin").write_bytes(guest_kernel.with_built_in(archive))
+    (folder / "vmlinux.bin").write_bytes(built_in.vmlinux_with(archive))
     root = folder / "root"
     for name in ("bin", "sbin", "dev", "proc", "sys", "tmp"):
         (root / name).mkdir(parents=True)
