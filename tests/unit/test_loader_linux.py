@@ -113,6 +113,24 @@ def test_a_bzimage_starts_at_its_64_bit_entry_with_its_own_header(image, format)
     assert memory.parts[line] == b"quiet\0"
 
 
+def test_boot_params_hold_nothing_that_we_did_not_decide(image):
+    """Pointers that a file's setup header brings along would be followed by the kernel."""
+    content = bytearray(bzimage(loadflags=0x81))
+    struct.pack_into("<Q", content, 0x250, 0xDEAD0000)  # setup_data
+    struct.pack_into("<I", content, 0x214, 0xDEAD0000)  # code32_start
+    struct.pack_into("<I", content, 0x228, 0xDEAD0000)  # cmd_line_ptr
+    content[0x210] = 0x12  # type_of_loader
+    memory = Memory(MEMORY)
+    loader.load(memory, image(bytes(content)), "quiet")
+    page = memory.parts[linux_boot.BOOT_PARAMS_ADDRESS]
+    assert struct.unpack_from("<Q", page, 0x250) == (0,)
+    assert struct.unpack_from("<II", page, 0x214) == (LOAD, 0), "code32_start, no ramdisk_image"
+    assert struct.unpack_from("<I", page, 0x228) == (linux_boot.CMDLINE_ADDRESS,)
+    assert (page[0x210], page[0x211] & 1) == (0xFF, 1)
+    assert not any(page[0x0C0:0x0CC]), "ext_ramdisk_image, ext_ramdisk_size, ext_cmd_line_ptr"
+    assert page[0x1E8] == len(linux_boot.memory_map(MEMORY)) and not any(page[0x1EA:0x1F1])
+
+
 def test_what_is_signed_behind_a_bzimage_is_not_loaded(image):
     memory, content = Memory(MEMORY), bzimage()
     loader.load(memory, image(content + b"signature"))
