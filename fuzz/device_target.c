@@ -34,6 +34,14 @@ static struct virtio_device *make_device(void) {
             abort();
         return block_create(&config, block_raw_open(fd));
     }
+    if (strcmp(kind, "overlay") == 0) {
+        struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
+        struct nl_overlay_config overlay = {.size = DISK_SIZE, .bitmap_offset = 4096, .data_offset = 8192};
+        int fd = memfd_create("overlay", MFD_CLOEXEC), base_fd = memfd_create("base", MFD_CLOEXEC);
+        if (ftruncate(fd, 8192 + DISK_SIZE) < 0 || ftruncate(base_fd, DISK_SIZE / 2 + 700) < 0)
+            abort();
+        return block_create(&config, block_overlay_open(fd, base_fd, &overlay));
+    }
     if (strcmp(kind, "vsock") == 0) {
         struct sockaddr_un address = {.sun_family = AF_UNIX}; /* bound to no name: the kernel finds an abstract one */
         socklen_t length = sizeof(address);

@@ -15,7 +15,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-KINDS = ("rng", "block", "net", "vsock", "balloon")
+KINDS = ("rng", "block", "overlay", "net", "vsock", "balloon")
+#: Kinds that look the same to the guest share their inputs.
+CORPUS = {"overlay": "block"}
 #: Of loaders.py.
 LOADER_KINDS = ("bzimage", "elf", "unpack")
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
@@ -40,7 +42,7 @@ def run(program: Path, kind: str, seconds: int) -> int:
     found.mkdir(parents=True, exist_ok=True)
     limit = [f"-max_total_time={seconds}"] if seconds else ["-runs=0"]
     options = [*limit, "-max_len=2048", "-timeout=20", "-print_final_stats=1", f"-artifact_prefix={folder}/{kind}-"]
-    command = [program, *options, found, HERE / "corpus" / kind]
+    command = [program, *options, found, HERE / "corpus" / CORPUS.get(kind, kind)]
     return subprocess.run(command, env=os.environ | {"FUZZ_KIND": kind}, check=False).returncode
 
 

@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "status": ("nova_lite.cli.status:status", "Tell what runs on this host."),
     "token": ("nova_lite.cli.token:token", "Create, list and revoke API tokens."),
     "image": ("nova_lite.cli.image:image", "Add, list and remove images."),
+    "disk": ("nova_lite.cli.disk:disk", "Make, check and export the disks of servers."),
     "flavor": ("nova_lite.cli.flavor:flavor", "List flavors."),
     "console": ("nova_lite.cli.console:console", "Talk to a server on its serial console."),
     "vm": ("nova_lite.cli.vm:vm", "See and stop this host's VMs without the API."),

@@ -7,9 +7,9 @@ what was discarded is a hole with its bit set. The base's path is not in the fil
 
 from __future__ import annotations
 
+import mmap
 import os
 import struct
-import uuid
 import zlib
 from dataclasses import dataclass
 
@@ -23,14 +23,15 @@ SECTOR = 512
 DATA_ALIGNMENT = 1 << 16
 #: As much as ext4 gives a file.
 MAX_SIZE = 8 << 40
-NO_BASE = uuid.UUID(int=0)
+#: What is checked of the base: partition tables and file systems have random ids in there.
+_BASE_HEAD = 1 << 16
 
-_FIELDS = struct.Struct("<8sIIQQQQQ16s")  # little-endian; all after it is zero up to the checksum
+_FIELDS = struct.Struct("<8sIIQQQQQI")  # little-endian; all after it is zero up to the checksum
 _CHECKSUM = struct.Struct("<I")
 _CHECKSUM_AT = HEADER_SIZE - _CHECKSUM.size
 
 
-class OverlayError(Exception):
+class OverlayError(ValueError):
     """The file is no sound overlay, or does not go with its base. The message says which file and why."""
 
 
@@ -40,13 +41,11 @@ def round_up(size: int, unit: int) -> int:
 
 @dataclass(frozen=True)
 class Header:
-    """``size`` of the disk and ``base_size`` in bytes; ``base_id`` names the base's content, ``NO_BASE`` when there is
-    none.
-    """
+    """``size`` of the disk and ``base_size`` in bytes, 0 without a base; ``base_crc`` of the base's first 64 KiB."""
 
     size: int
     base_size: int = 0
-    base_id: uuid.UUID = NO_BASE
+    base_crc: int = 0
 
     @property
     def granules(self) -> int:
@@ -73,7 +72,7 @@ class Header:
         """The header page."""
         fields = _FIELDS.pack(
             *(MAGIC, VERSION, GRANULE_BITS, self.size, self.bitmap_offset, self.bitmap_size, self.data_offset),
-            *(self.base_size, self.base_id.bytes),
+            *(self.base_size, self.base_crc),
         )
         page = fields.ljust(_CHECKSUM_AT, b"\0")
         return page + _CHECKSUM.pack(zlib.crc32(page))
@@ -88,14 +87,14 @@ def unpack(page: bytes, name: object) -> Header:
         raise OverlayError(f"{name} is not an overlay.")
     if _CHECKSUM.unpack_from(page, _CHECKSUM_AT)[0] != zlib.crc32(page[:_CHECKSUM_AT]):
         raise OverlayError(f"The header of {name} is damaged.")
-    _, version, granule_bits, size, bitmap_offset, bitmap_size, data_offset, base_size, base_id = _FIELDS.unpack_from(
+    _, version, granule_bits, size, bitmap_offset, bitmap_size, data_offset, base_size, base_crc = _FIELDS.unpack_from(
         page
     )
     if (version, granule_bits) != (VERSION, GRANULE_BITS):
         raise OverlayError(f"{name} is an overlay of version {version}, granule 2^{granule_bits}: not known here.")
     if not 0 < size <= MAX_SIZE or size % SECTOR or base_size > size:
         raise OverlayError(f"{name} has an impossible size: {size} bytes over a base of {base_size}.")
-    header = Header(size, base_size, uuid.UUID(bytes=base_id))
+    header = Header(size, base_size, base_crc)
     if (bitmap_offset, bitmap_size, data_offset) != (header.bitmap_offset, header.bitmap_size, header.data_offset):
         raise OverlayError(f"{name} has its parts at impossible places.")
     return header
@@ -106,16 +105,27 @@ def read_header(fd: int, name: object) -> Header:
 
     :raises OverlayError: as ``unpack``, or the file was cut off.
     """
-    header = unpack(os.pread(fd, HEADER_SIZE, 0), name)
+    with mmap.mmap(-1, HEADER_SIZE) as page:  # whole pages, as O_DIRECT wants them
+        header = unpack(page[: os.preadv(fd, [page], 0)], name)
     there = os.fstat(fd).st_size
     if there < header.file_size:
         raise OverlayError(f"{name} was cut off: {there} bytes instead of {header.file_size}.")
     return header
 
 
+def describe_base(fd: int) -> tuple[int, int]:
+    """``base_size`` and ``base_crc`` of an open base."""
+    return os.lseek(fd, 0, os.SEEK_END), zlib.crc32(os.pread(fd, _BASE_HEAD, 0))
+
+
 def check_base(header: Header, base_fd: int | None, name: object) -> None:
-    """:raises OverlayError: a base is missing, is not wanted, or has not the length that the overlay was made for."""
+    """:raises OverlayError: a base is missing, is not wanted, or is not the one that the overlay was made for."""
     if (base_fd is None) != (header.base_size == 0):
         raise OverlayError(f"{name} {'needs its base' if header.base_size else 'has no base'}.")
-    if base_fd is not None and (there := os.fstat(base_fd).st_size) != header.base_size:
-        raise OverlayError(f"The base of {name} has {there} bytes; it had {header.base_size}.")
+    if base_fd is None:
+        return
+    size, crc = describe_base(base_fd)
+    if size != header.base_size:
+        raise OverlayError(f"The base of {name} has {size} bytes; it had {header.base_size}.")
+    if crc != header.base_crc:
+        raise OverlayError(f"The base of {name} is another one, or was written to.")

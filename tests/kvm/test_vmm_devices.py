@@ -165,7 +165,7 @@ def test_an_image_of_another_format_reaches_no_guest_unless_that_is_said(machine
 def test_formats_that_cannot_be_read_are_not_promised():
     with pytest.raises(ConfigError) as caught:
         document(disks=[{"path": "/d", "image_type": "Qcow2"}])
-    assert caught.value.chain[1] == "disks.0.image_type: 'Qcow2' is not one of Raw, Unknown"
+    assert caught.value.chain[1] == "disks.0.image_type: 'Qcow2' is not one of Raw, Unknown, Overlay"
 
 
 def test_no_descriptor_is_left_behind(image):

@@ -39,6 +39,25 @@ int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, s
     return add(machine, id, rng_create(own), own, error);
 }
 
+static int open_backend(const struct nl_disk_config *config, struct block_backend **backend, struct nl_error *error) {
+    bool overlay = config->overlay.size > 0;
+    int base = -1, own = keep(config->fd, error);
+    if (own < 0)
+        return own;
+    if (overlay && config->base_fd >= 0 && (base = keep(config->base_fd, error)) < 0) {
+        close(own);
+        return base;
+    }
+    *backend = overlay ? block_overlay_open(own, base, &config->overlay) : block_raw_open(own);
+    if (*backend != NULL)
+        return 0;
+    int result = fail(error, errno, "use a disk's file");
+    close(own);
+    if (base >= 0)
+        close(base);
+    return result;
+}
+
 int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct nl_disk_config *config,
                         struct nl_error *error) {
     int own = check(machine);
@@ -46,14 +65,9 @@ int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct
         return own;
     if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || !good_queue_size(config->queue_size))
         return fail(error, EINVAL, "make queues of this number or size");
-    if ((own = keep(config->fd, error)) < 0)
+    struct block_backend *backend;
+    if ((own = open_backend(config, &backend, error)) < 0)
         return own;
-    struct block_backend *backend = block_raw_open(own);
-    if (backend == NULL) {
-        int result = fail(error, errno, "use a disk's file");
-        close(own);
-        return result;
-    }
     struct virtio_device *device = block_create(config, backend);
     if (device == NULL)
         backend->kind->close(backend);

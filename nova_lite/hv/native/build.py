@@ -32,6 +32,7 @@ DEVICE_CORE = (
     "virtio/balloon.c",
     "virtio/block.c",
     "virtio/block_file.c",
+    "virtio/block_overlay.c",
     "virtio/block_raw.c",
     "virtio/block_threads.c",
     "virtio/device.c",

@@ -55,8 +55,24 @@ class Rng:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """How a copy-on-write overlay lies in its file, in bytes; ``base_fd``: its base, opened for reading, or -1."""
+
+    size: int
+    bitmap_offset: int
+    data_offset: int
+    base_fd: int = -1
+
+    def native(self) -> dict[str, int]:
+        return {"size": self.size, "bitmap_offset": self.bitmap_offset, "data_offset": self.data_offset}
+
+
+@dataclass(frozen=True)
 class Disk:
-    """A raw image or a block device, open as ``fd``. ``serial``: at most 20 bytes."""
+    """A raw image or a block device, open as ``fd``; or an overlay if ``overlay`` says where its parts lie.
+
+    ``serial``: at most 20 bytes.
+    """
 
     id: str
     fd: int
@@ -66,12 +82,15 @@ class Disk:
     serial: str = ""
     discard: bool = True
     limiter: RateLimiter = field(default_factory=RateLimiter)
+    overlay: Overlay | None = None
 
     def add_to(self, native: Any, error: Any) -> int:
         config = ffi.new(
             "struct nl_disk_config *",
             {
                 "fd": self.fd,
+                "base_fd": self.overlay.base_fd if self.overlay else -1,
+                "overlay": self.overlay.native() if self.overlay else {},
                 "queues": self.queues,
                 "queue_size": self.queue_size,
                 "read_only": self.read_only,

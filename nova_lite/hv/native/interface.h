@@ -97,9 +97,17 @@ struct nl_rate_limiter {
     struct nl_token_bucket ops;
 };
 
+/* Where the parts of an overlay lie in its file, bytes; nova_lite/disks/overlay_format.py. */
+struct nl_overlay_config {
+    uint64_t size; /* of the disk */
+    uint64_t bitmap_offset, data_offset;
+};
+
 /* In the configurations of devices, descriptors stay the caller's: the device keeps duplicates. */
 struct nl_disk_config {
     int32_t fd; /* a regular file or a block device, opened as it shall be used */
+    int32_t base_fd;                  /* what an overlay lies over, or -1 */
+    struct nl_overlay_config overlay; /* size 0: the disk is raw */
     uint32_t queues;
     uint32_t queue_size; /* a power of two */
     uint8_t read_only;

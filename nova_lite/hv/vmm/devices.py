@@ -82,6 +82,9 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
     for index, disk in enumerate(document.get("disks", ())):
         fd = _attempt(f"disks.{index}.path", partial(_open_disk, disk))
         opened.callback(os.close, fd)
+        overlay = None
+        if disk["image_type"] == "Overlay":
+            overlay = _overlay(f"disks.{index}", disk, fd, opened)
         yield devices.Disk(
             disk["id"],
             fd,
@@ -91,6 +94,7 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
             serial=disk.get("serial", disk["id"]),
             discard=disk["sparse"],
             limiter=_limiter(disk),
+            overlay=overlay,
         )
     for index, card in enumerate(document.get("net", ())):
         fds = card.get("fds")
@@ -135,6 +139,10 @@ def _listen(path: Path) -> int:
 
 def _disk(index: int, given: dict[str, Any]) -> dict[str, Any]:
     _check_path(f"disks.{index}.path", given["path"])
+    if "backing_file" in given:
+        _check_path(f"disks.{index}.backing_file", given["backing_file"])
+        if given.get("image_type") != "Overlay":
+            raise ConfigError(f"disks.{index}.backing_file: needs image_type Overlay")
     return {"id": f"_disk{index}", **_DISK_DEFAULTS, **given}
 
 
@@ -184,6 +192,21 @@ def _attempt(key: str, step: Callable[[], _T]) -> _T:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise VmmError(400, "A device cannot be set up", f"{key}: {reason}") from error
+
+
+def _overlay(key: str, disk: dict[str, Any], fd: int, opened: ExitStack) -> devices.Overlay:
+    """Where the parts of the open overlay lie, its base opened and locked together with other readers of it."""
+    from nova_lite.disks import overlay_format  # memory of VMs with an overlay only
+
+    path = disk["path"]
+    header = _attempt(f"{key}.path", lambda: overlay_format.read_header(fd, path))
+    base_fd = None
+    if "backing_file" in disk:
+        base = {"path": disk["backing_file"], "readonly": True, "direct": False, "image_type": "Raw"}
+        base_fd = _attempt(f"{key}.backing_file", lambda: _open_disk(base))
+        opened.callback(os.close, base_fd)
+    _attempt(f"{key}.backing_file", lambda: overlay_format.check_base(header, base_fd, path))
+    return devices.Overlay(header.size, header.bitmap_offset, header.data_offset, -1 if base_fd is None else base_fd)
 
 
 def _open_disk(disk: dict[str, Any]) -> int:

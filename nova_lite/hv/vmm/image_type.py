@@ -12,6 +12,9 @@ import os
 #: Enough of the beginning for every magic, and what O_DIRECT reads.
 _HEAD = 4096
 
+#: Of nova_lite.disks.overlay_format, which few VMs load.
+_OVERLAY = b"NLOVRLAY"
+
 #: (offset, magic, name)
 _FORMATS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"QFI\xfb", "qcow2"),
@@ -30,6 +33,8 @@ def refuse_other_formats(fd: int) -> None:
     with mmap.mmap(-1, _HEAD) as buffer:  # at a whole page, as O_DIRECT wants it
         size = os.preadv(fd, [buffer], 0)
         head = buffer[:size]
+    if head.startswith(_OVERLAY):
+        raise ValueError('is an overlay; say image_type "Overlay", and its base as backing_file')
     for offset, magic, name in _FORMATS:
         if head[offset : offset + len(magic)] == magic:
             raise ValueError(

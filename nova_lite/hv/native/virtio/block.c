@@ -141,12 +141,20 @@ static void close_block(struct virtio_device *device) {
     block->backend->kind->close(block->backend);
 }
 
+static void settle(struct virtio_device *device) {
+    struct block *block = device->state;
+    const struct block_backend_kind *kind = block->backend->kind;
+    if (kind->settle != NULL && kind->settle(block->backend) < 0)
+        count_shared(&device->counters[BLOCK_ERRORS].value, 1);
+}
+
 static const struct virtio_kind kind = {.name = "block",
                                         .type = VIRTIO_ID_BLOCK,
                                         .pci_class = 0x018000,
                                         .own_threads = true,
                                         .start = block_threads_start,
                                         .stop = block_threads_stop,
+                                        .settle = settle,
                                         .close = close_block};
 
 struct virtio_device *block_create(const struct nl_disk_config *config, struct block_backend *backend) {

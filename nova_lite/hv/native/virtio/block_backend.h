@@ -35,7 +35,10 @@ struct block_backend_kind {
      * say where, and it is done from there, without ``perform``, as soon as this returns or a while later. Must not
      * wait for anything. False: by ``perform``. NULL: always. A transfer that goes wrong is done again by ``perform``. */
     bool (*place)(struct block_backend *backend, const struct block_request *request, struct block_place *place);
-    /* Nothing is under way any more: close the files, free the backend. */
+    /* The machine is paused or has stopped, nothing is under way: get what the backend kept in memory into its files. 0 or
+     * a negative errno. NULL: it keeps nothing. */
+    int (*settle)(struct block_backend *backend);
+    /* Nothing is under way any more: settle, close the files, free the backend. */
     void (*close)(struct block_backend *backend);
 };
 
@@ -48,6 +51,11 @@ struct block_backend {
 /* block_raw.c: the disk's bytes are the file's. Takes ``fd``, a regular file or a block device, opened as it shall be
  * used (O_DIRECT or not); NULL, with errno set and ``fd`` untouched, when it has no size or there is no memory. */
 struct block_backend *block_raw_open(int fd);
+
+/* block_overlay.c: a copy-on-write overlay in the file ``fd`` over ``base_fd``, opened for reading, or -1. Takes both as
+ * block_raw_open takes its file; NULL as well, with EINVAL, when the configuration does not go with the file. */
+struct nl_overlay_config;
+struct block_backend *block_overlay_open(int fd, int base_fd, const struct nl_overlay_config *config);
 
 /* block_file.c, for every backend on files; each 0 or a negative errno. */
 /* All of the pieces, which are used up, however often the host moves less; memory that O_DIRECT refuses included. */

@@ -43,17 +43,26 @@ int virtio_set_start(struct virtio_set *set) {
     return result;
 }
 
+static void settle(struct virtio_set *set) {
+    for (unsigned i = 0; i < set->count; i++)
+        if (set->devices[i]->kind->settle != NULL)
+            set->devices[i]->kind->settle(set->devices[i]);
+}
+
 void virtio_set_stop(struct virtio_set *set) {
     virtio_set_resume(set); /* threads that wait at the gate could not end */
     for (unsigned i = 0; i < set->count; i++)
         if (set->devices[i]->kind->stop != NULL)
             set->devices[i]->kind->stop(set->devices[i]);
     loop_stop(&set->loop);
+    settle(set);
 }
 
 void virtio_set_pause(struct virtio_set *set) {
-    if (!set->paused)
+    if (!set->paused) {
         gate_close(&set->gate);
+        settle(set);
+    }
     set->paused = true;
 }
 

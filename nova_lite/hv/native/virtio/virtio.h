@@ -40,6 +40,8 @@ struct virtio_kind {
     /* The device's own threads; both repeatable. */
     int (*start)(struct virtio_device *device);
     void (*stop)(struct virtio_device *device);
+    /* The machine is paused or has stopped, nothing is in flight: get what is kept in memory into files. */
+    void (*settle)(struct virtio_device *device);
     /* Close what the device opened; its threads have ended. */
     void (*close)(struct virtio_device *device);
 };
