@@ -17,7 +17,7 @@ _SPELLINGS = {"boot_vcpus": "boot", "max_vcpus": "max"}
 _LIMITER = "rate_limiter_config"
 _BUCKETS = {"bw": "bandwidth", "ops": "ops"}
 #: Keys whose value is a file of this machine; on the command line it may be relative.
-_PATHS = frozenset({"path", "file", "socket", "src", "kernel", "initramfs"})
+_PATHS = frozenset({"backing_file", "path", "file", "socket", "src", "kernel", "initramfs"})
 _TOGGLES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 #: A part ends at a comma that is in no quotes.
