@@ -110,12 +110,41 @@ QUOTA_OPTS = [
     cfg.IntOpt("server_group_members", default=10, min=-1, help="Members per server group; -1 is unlimited."),
 ]
 
+SERIAL_CONSOLE_OPTS = [
+    cfg.BoolOpt("enabled", default=True, help="Give out URLs of serial consoles, and run the proxy behind them."),
+    cfg.StrOpt(
+        "base_url",
+        help="URL of the serial proxy for clients, ws:// or wss://; unset: what follows from where it listens. Set it "
+        "when a TLS proxy stands in front.",
+    ),
+    cfg.HostAddressOpt("serialproxy_host", default="127.0.0.1", help="Address that the serial proxy listens on."),
+    cfg.PortOpt("serialproxy_port", default=6083, help="Port that the serial proxy listens on."),
+]
+
+CONSOLEAUTH_OPTS = [
+    cfg.IntOpt("token_ttl", default=600, min=0, help="Seconds that the URL of a console can be used."),
+    cfg.BoolOpt(
+        "enforce_session_timeout", default=False, help="End console connections, too, when their token expires."
+    ),
+]
+
+CONSOLE_OPTS = [
+    cfg.ListOpt(
+        "allowed_origins",
+        default=[],
+        help="Host names, besides the proxy's own, of web pages that may open consoles.",
+    ),
+]
+
 _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     (None, DEFAULT_OPTS),
     ("api", API_OPTS),
     ("database", DATABASE_OPTS),
     ("compute", COMPUTE_OPTS),
     ("quota", QUOTA_OPTS),
+    ("serial_console", SERIAL_CONSOLE_OPTS),
+    ("consoleauth", CONSOLEAUTH_OPTS),
+    ("console", CONSOLE_OPTS),
 ]
 
 

@@ -60,5 +60,6 @@ class Serving:
         found = {}
         for line in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             command = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
-            found["agent" if b"nova_lite.compute.agent" in command else "API"] = int(line)
+            modules = {b"nova_lite.compute.agent": "agent", b"nova_lite.cli.api_server": "API"}
+            found[next((name for module, name in modules.items() if module in command), "serial proxy")] = int(line)
         return found

@@ -36,10 +36,17 @@ _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 @click.command()
 @click.option("--host", help="Address to listen on; overrides [api] bind_host.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; overrides [api] bind_port. 0 takes a free one.")
+@click.option(
+    "--console-port",
+    type=click.IntRange(0, 65535),
+    help="Port of serial consoles; overrides [serial_console] serialproxy_port. A free one with --port 0.",
+)
 @click.option("--driver", type=click.Choice(["kvm", "fake"]), help="Overrides [compute] driver.")
 @pass_settings
-def serve(settings: Settings, host: str | None, port: int | None, driver: str | None) -> None:
-    """Run API and agent in the foreground.
+def serve(
+    settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None
+) -> None:
+    """Run API, agent and serial proxy in the foreground.
 
     The first start makes the state folder, the database, an admin token and a clouds.yaml, and says so. Ctrl-C or
     SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
@@ -51,7 +58,14 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
     """
     conf = settings.conf
     started = time.monotonic()
-    overrides = (("bind_host", "api", host), ("bind_port", "api", port), ("driver", "compute", driver))
+    if port == 0 and console_port is None:
+        console_port = 0  # a service of its own on a machine that may have others
+    overrides = (
+        ("bind_host", "api", host),
+        ("bind_port", "api", port),
+        ("serialproxy_port", "serial_console", console_port),
+        ("driver", "compute", driver),
+    )
     for name, group, value in overrides:
         if value is not None:
             conf.set_override(name, value, group=group)
@@ -65,6 +79,7 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
     with (
         only_one(paths) as holder,
         listen(conf.api.bind_host, conf.api.bind_port) as listener,
+        serial_proxy(settings) as proxy,
         notifications(paths) as notified,
     ):
         base_url = url_of(listener)
@@ -85,6 +100,7 @@ def serve(settings: Settings, host: str | None, port: int | None, driver: str | 
                 child_environment(settings),
                 pass_fds=[listener.fileno()],
             ),
+            *proxy,
         ]
 
         def say_ready() -> None:
@@ -144,18 +160,40 @@ def only_one(paths: Paths) -> Iterator[TextIO]:
         yield lock
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """The API's listening socket; it stays open while the API behind it is started again."""
+@contextlib.contextmanager
+def serial_proxy(settings: Settings) -> Iterator[list[Child]]:
+    """The process behind the URLs of serial consoles, not started yet; none when they are switched off."""
+    group = settings.conf.serial_console
+    if not group.enabled:
+        yield []
+        return
+    with listen(group.serialproxy_host, group.serialproxy_port, "--console-port") as listener:
+        settings.conf.set_override("serialproxy_port", listener.getsockname()[1], group="serial_console")
+        yield [
+            Child(
+                "serial proxy",
+                [
+                    *(*PYTHON, "-m", "nova_lite.console.proxy", *config_arguments(settings)),
+                    *("--listen-fd", str(listener.fileno())),
+                ],
+                child_environment(settings),
+                pass_fds=[listener.fileno()],
+            )
+        ]
+
+
+def listen(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A listening socket; it stays open while the process behind it is started again."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except socket.gaierror as error:
-        raise exceptions.Invalid(f"[api] bind_host {host!r} is not an address of this machine: {error}.") from error
+        raise exceptions.Invalid(f"{host!r} is not an address of this machine: {error}.") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise exceptions.Conflict(
                 f"Port {port} on {host} is taken by another program (`ss -ltnp 'sport = :{port}'` shows which)."
-                " Choose another one with --port."
+                f" Choose another one with {option}."
             ) from error
         raise exceptions.Invalid(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
 
@@ -199,6 +237,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"},
         "OS_DEFAULT__STATE_PATH": str(settings.paths.state),
         "OS_COMPUTE__DRIVER": conf.compute.driver,
+        "OS_SERIAL_CONSOLE__SERIALPROXY_PORT": str(conf.serial_console.serialproxy_port),
         "PYTHONUNBUFFERED": "1",
     }
 

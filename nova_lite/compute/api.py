@@ -31,6 +31,7 @@ from oslo_config import cfg
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
 from nova_lite.compute import states
+from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
@@ -59,7 +60,7 @@ def connect(conf: cfg.ConfigOpts) -> API:
     return API(conf, database, NodeClient(paths.agent_socket))
 
 
-class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, OperationVerbs, QuotaVerbs):
+class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, OperationVerbs, QuotaVerbs, ConsoleVerbs):
     """One per API worker; used by all its threads."""
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database, agent: NodeClient) -> None:

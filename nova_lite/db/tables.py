@@ -238,3 +238,15 @@ images = sa.Table(
     sa.Column("os_hash_algo", sa.String(16)),
     sa.Column("os_hash_value", sa.String(128)),
 )
+
+console_auth_tokens = sa.Table(
+    "console_auth_tokens",
+    metadata,
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    sa.Column(
+        "instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("console_type", sa.String(32), nullable=False),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
+)

@@ -1,0 +1,66 @@
+"""Consoles that a client may connect to: tokens, and the URLs that carry them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from oslo_config import cfg
+
+from nova_lite import exceptions, objects
+from nova_lite.context import RequestContext
+from nova_lite.db import console_tokens
+from nova_lite.db.console_tokens import ConsoleAuth
+from nova_lite.db.engine import Database
+
+SERIAL = "serial"
+
+
+@dataclass(frozen=True)
+class ConsoleURL:
+    """Where a client finds a console, until ``expires_at``."""
+
+    url: str
+    expires_at: datetime
+
+
+def base_url(conf: cfg.ConfigOpts) -> str:
+    """``[serial_console] base_url``, or what follows from where the proxy listens."""
+    group = conf.serial_console
+    if group.base_url:
+        return str(group.base_url)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(group.serialproxy_host, group.serialproxy_host)
+    return f"ws://[{host}]:{group.serialproxy_port}/" if ":" in host else f"ws://{host}:{group.serialproxy_port}/"
+
+
+class ConsoleVerbs:
+    """/servers/{id}/remote-consoles and /os-console-auth-tokens."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+
+    def create_console(
+        self, context: RequestContext, instance: objects.Instance, protocol: str, console_type: str
+    ) -> ConsoleURL:
+        """A URL with a token that opens the server's serial console for ``[consoleauth] token_ttl`` seconds.
+
+        Invalid for every other type, as there is no graphical adapter, and when serial consoles are switched off;
+        Conflict while the server has no host.
+        """
+        if protocol != SERIAL or console_type != SERIAL or not self.conf.serial_console.enabled:
+            raise exceptions.Invalid(f"Unavailable console type {console_type}.")
+        if not instance.host or instance.task_state == "scheduling":
+            raise exceptions.Conflict(f"Instance {instance.uuid} is not ready")
+        with self.database.write() as connection:
+            token, expires_at = console_tokens.create(
+                connection, instance.uuid, console_type, instance.host, self.conf.consoleauth.token_ttl
+            )
+        return ConsoleURL(f"{base_url(self.conf)}?token={token}", expires_at)
+
+    def find_console(self, context: RequestContext, token: str) -> ConsoleAuth:
+        """What a token opens. NotFound when it opens nothing."""
+        with self.database.read() as connection:
+            found = console_tokens.find(connection, token)
+        if found is None:
+            raise exceptions.NotFound("Token not found")
+        return found

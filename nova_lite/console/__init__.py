@@ -1,0 +1,1 @@
+"""The serial proxy: servers' consoles over WebSockets, in a process of its own."""
