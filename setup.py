@@ -18,8 +18,13 @@ GUEST_STEPS = {
 }
 
 
+#: What is preloaded into the program that reads disks, and its source.
+READER, READER_SOURCE = "nova_lite/disks/boot/confined_reader.so", "nova_lite/disks/boot/confined_reader.c"
+
+
 class BuildExtensionAndGuests(build_ext):
-    """Assembles the guests where the extension goes: the build folder, or the source tree for an editable install."""
+    """Assembles the guests and compiles the reader's library where the extension goes: the build folder, or the source
+    tree for an editable install."""
 
     def _guest_folder(self) -> Path:
         return Path(GUESTS) if self.inplace else Path(self.build_lib, GUESTS)
@@ -35,8 +40,17 @@ class BuildExtensionAndGuests(build_ext):
             subprocess.run(["as", *as_options, "-o", str(made), source], cwd=GUESTS, check=True)
             subprocess.run(["ld", *ld_options, "-o", str(target / name), str(made)], cwd=GUESTS, check=True)
 
+        library = self._reader().absolute()
+        library.parent.mkdir(parents=True, exist_ok=True)
+        options = ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-fstack-protector-strong"]
+        subprocess.run(["gcc", *options, "-o", str(library), READER_SOURCE], check=True)
+
+    def _reader(self) -> Path:
+        return Path(READER) if self.inplace else Path(self.build_lib, READER)
+
     def get_outputs(self) -> list[str]:
-        return [*super().get_outputs(), *(str(self._guest_folder() / name) for name in GUEST_STEPS)]
+        guests = (str(self._guest_folder() / name) for name in GUEST_STEPS)
+        return [*super().get_outputs(), *guests, str(self._reader())]
 
 
 setup(
