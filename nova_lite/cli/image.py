@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nova_lite.cli import table
+from nova_lite.cli import image_inspect, table
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import identity
@@ -28,6 +28,9 @@ def image() -> None:
     An image is a kernel with, if it is Linux, an initramfs, a command line and a disk. Two small guests are shipped,
     counting and interactive.
     """
+
+
+image.add_command(image_inspect.inspect)
 
 
 @image.command("add")

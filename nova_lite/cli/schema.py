@@ -87,9 +87,7 @@ def show(operation: str, version: Version, part: str | None) -> None:
         return
     if not found:
         raise click.ClickException(f"{operation} has no documents at {version}.")
-    documents = {
-        name: {"since": str(entry.base_version), "schema": entry.schema} for name, entry in found.items()
-    }
+    documents = {name: {"since": str(entry.base_version), "schema": entry.schema} for name, entry in found.items()}
     click.echo(json.dumps({"operation": operation, "version": str(version)} | documents, indent=2))
 
 
@@ -175,8 +173,6 @@ def _by_property(was: schemas.Schema | None, now: schemas.Schema | None) -> Iter
         yield f"  {sign} {path}: {text}"
 
 
-def _unified(
-    was: schemas.Schema | None, now: schemas.Schema | None, old: Version, new: Version
-) -> Iterator[str]:
+def _unified(was: schemas.Schema | None, now: schemas.Schema | None, old: Version, new: Version) -> Iterator[str]:
     before, after = (json.dumps(each, indent=2).splitlines() if each is not None else [] for each in (was, now))
     return difflib.unified_diff(before, after, fromfile=str(old), tofile=str(new), lineterm="")

@@ -84,9 +84,7 @@ class Supervisor:
     :param on_ready: called once, in the loop, when ``wait_ready`` has returned.
     """
 
-    def __init__(
-        self, children: Sequence[Child], wait_ready: Callable[[], None], on_ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, children: Sequence[Child], wait_ready: Callable[[], None], on_ready: Callable[[], None]) -> None:
         self.children = list(children)
         self._wait_ready = wait_ready
         self._on_ready = on_ready

@@ -32,9 +32,7 @@ def token_file(settings: Settings) -> TokenFile:
 class Expiry(click.ParamType):
     name = "when"
 
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         text = str(value)
         if match := _DURATION.match(text):
             return datetime.now(UTC).replace(microsecond=0) + timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -41,7 +41,7 @@ LISTING_MAX = 1 << 20
 _DEVICE = re.compile(r"^\s*(?:Device|Partition) ((?:loop0|lvm|lvmid|md)[^: ]*): (.*)$")
 _UUID = re.compile(r"\bUUID ([0-9A-Za-z-]+)")
 _LABEL = re.compile(r"\bLabel [`'](.*)', ")
-_TYPE = re.compile(r"Filesystem type (\S+)")
+_TYPE = re.compile(r"Filesystem type ([^\s,]+)")
 _ENTRY = re.compile(r"^(DIR|\d+)\s+(?:\d{14}|\S*)\s+(.*)$")
 
 
@@ -95,7 +95,7 @@ class Disk:
         self._program = program
 
     def devices(self) -> list[Device]:
-        """Everything on the disk that has a file system known to GRUB, in GRUB's order."""
+        """Everything on the disk that has a file system known to GRUB, the first partition first."""
         found = []
         for line in self._text("ls", "--", "-l").splitlines():
             match = _DEVICE.match(line)
@@ -104,7 +104,7 @@ class Disk:
                 continue
             uuid, label = _UUID.search(line), _LABEL.search(line)
             found.append(Device(match[1], kind[1], uuid[1] if uuid else "", label[1] if label else ""))
-        return found
+        return sorted(found, key=lambda device: [int(n) for n in re.findall(r"\d{1,9}", device.name)])
 
     def folder(self, device: str, path: str) -> list[Entry]:
         """What is in a folder, without ``.`` and ``..``; empty when there is no such folder."""
