@@ -76,7 +76,7 @@ def _proto(folder: Path) -> str:
 
 def partitioned(label: str, target: Path, filesystems: list[Path]) -> Path:
     """A disk with a partition table (gpt or msdos) and each file system in a partition."""
-    lines, at = [f"label: {label}"], START
+    lines, at = [f"label: {'dos' if label == 'msdos' else label}"], START
     places = []
     for source in filesystems:
         size = source.stat().st_size

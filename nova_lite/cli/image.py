@@ -76,9 +76,13 @@ def add(
 
     \b
     nova-lite image add debian --kernel vmlinuz --initrd initrd.img --cmdline 'console=ttyS0 root=/dev/vda1'
+    nova-lite image add debian --disk debian-12-genericcloud-amd64.qcow2
+
+    A disk alone must boot: its kernel, initramfs and command line are taken from it once, now, as its own boot loader's
+    configuration says (`nova-lite image inspect` shows them).
     """
-    if (kernel is None) == (kernel_option is None):
-        raise click.UsageError("Name one kernel: as KERNEL or with --kernel.")
+    if kernel is not None and kernel_option is not None or kernel is kernel_option is disk is None:
+        raise click.UsageError("Name one kernel, as KERNEL or with --kernel, or a --disk that boots.")
     if disk_format is not None and disk is None:
         raise click.UsageError("--disk-format is said of a --disk.")
     pairs = [text.partition("=") for text in properties]
@@ -87,7 +91,7 @@ def add(
     with open_database(settings, create=True) as database, _progress() as progress:
         added = ImageStore(database, settings.paths, settings.conf.host).add(
             name,
-            kernel or kernel_option or "",
+            kernel or kernel_option,
             kernel_format,
             initramfs=initramfs,
             cmdline=cmdline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import uuid as uuidlib
@@ -20,13 +21,14 @@ from nova_lite.db.engine import Database
 from nova_lite.db.tables import images
 from nova_lite.db.times import now
 from nova_lite.disks import importer
+from nova_lite.disks.boot import find, reader
 
 # Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
 SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
 _NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
 _ANY_MEMORY = 1 << 40
-#: The name of an image's disk in its folder.
-DISK = "disk.raw"
+#: The name of an image's disk in its folder, and of the folder with what that disk boots.
+DISK, BOOT = "disk.raw", "boot"
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
 
 
@@ -102,7 +104,7 @@ class ImageStore:
     def add(
         self,
         name: str,
-        kernel: str | os.PathLike[str],
+        kernel: str | os.PathLike[str] | None,
         kernel_format: str | None = None,
         *,
         initramfs: str | os.PathLike[str] | None = None,
@@ -120,16 +122,20 @@ class ImageStore:
     ) -> objects.Image:
         """Copy a kernel, its initramfs and a disk into the store, on disk before the row is written.
 
+        :param kernel: None takes kernel, initramfs and command line from ``disk``, as its own boot loader would.
         :param kernel_format: how it is started; None recognises it.
+        :param cmdline: where kernel is None, in place of the disk's own if not empty.
         :param disk_format: what ``disk`` is said to be, ``raw`` or ``qcow2``; None recognises it.
         :param max_disk_size: the largest disk that is taken, in bytes.
         :param progress: called with the bytes of the disk done and in all.
         :raises Invalid: a file that cannot be booted with ``min_ram`` (or any memory), a command line that is too
             long, an unknown format, a file that cannot be read, an id that is taken, a broken property, or a disk that
-            is not what it is said to be, too large, or not safe to read.
+            is not what it is said to be, too large, not safe to read, or does not boot where it has to.
         """
-        source = Path(kernel)
-        kernel_format = _check_files(source, kernel_format, initramfs, cmdline, min_ram)
+        if kernel is None and (disk is None or initramfs is not None):
+            raise exceptions.Invalid("an image without a kernel is a disk that boots, and has no initramfs beside it")
+        if kernel is not None:
+            kernel_format = _check_files(Path(kernel), kernel_format, initramfs, cmdline, min_ram)
         if visibility not in ("public", "private"):
             raise exceptions.Invalid(f"visibility '{visibility}' is neither public nor private")
         own_timeout = (properties or {}).get(shutdown.TIMEOUT_PROPERTY)
@@ -138,13 +144,13 @@ class ImageStore:
                 f"property {shutdown.TIMEOUT_PROPERTY} '{own_timeout}' is no number of seconds up to "
                 f"{shutdown.MAX_TIMEOUT}"
             )
-        files = {source.name: source}
-        if disk is not None and DISK in (source.name, Path(initramfs or "").name):
+        files = {} if kernel is None else {Path(kernel).name: Path(kernel)}
+        kernel_name, initramfs_name = next(iter(files), ""), None
+        if disk is not None and DISK in (kernel_name, Path(initramfs or "").name):
             raise exceptions.Invalid(f"a kernel or initramfs beside a disk cannot have the name {DISK}")
-        initramfs_name = None
         if initramfs is not None:
             name_there = Path(initramfs).name
-            initramfs_name = name_there if name_there != source.name else f"{name_there}.initramfs"
+            initramfs_name = name_there if name_there != kernel_name else f"{name_there}.initramfs"
             files[initramfs_name] = Path(initramfs)
         image_id = image_id or str(uuidlib.uuid4())
         with self._database.read() as connection:
@@ -157,19 +163,25 @@ class ImageStore:
                 taken = importer.import_disk(
                     Path(disk), self._beside(image_id) / DISK, disk_format, max_disk_size, progress
                 )
+            if kernel is None:
+                payload = _boot_files(Path(disk or ""), self._beside(image_id))
+                cmdline = cmdline or payload.cmdline
+                kernel_format = _check_files(payload.kernel, kernel_format, payload.initramfs, cmdline, min_ram)
+                kernel_name = f"{BOOT}/{payload.kernel.name}"
+                initramfs_name = f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None
             self._publish(image_id)
         except importer.ImportRefused as error:
             raise exceptions.Invalid(str(error)) from error
         except OSError as error:
-            raise exceptions.Invalid(f"{error.filename or source}: {error.strerror}") from error
+            raise exceptions.Invalid(f"{error.filename or kernel or disk}: {error.strerror}") from error
         finally:
             shutil.rmtree(self._beside(image_id), ignore_errors=True)
         at = now()
         image = objects.Image(
             id=image_id,
             name=name,
-            kernel=source.name,
-            kernel_format=kernel_format,
+            kernel=kernel_name,
+            kernel_format=kernel_format or "",
             size=size + taken.size,
             visibility=visibility,
             project_id=project_id,
@@ -247,6 +259,22 @@ def _check_files(
         return loader.check(kernel, (min_ram << 20) or _ANY_MEMORY, kernel_format, initramfs, cmdline)
     except loader.LoaderError as error:
         raise exceptions.Invalid(str(error)) from error
+
+
+def _boot_files(disk: Path, folder: Path) -> find.Payload:
+    """Kernel, initramfs and command line of the disk in ``folder``, copied beside it. Raises Invalid, OSError."""
+    try:
+        with open(folder / DISK, "rb") as file:
+            opened = reader.Disk(functools.partial(_pread, file.fileno()), file.seek(0, os.SEEK_END))
+            return find.extract(opened, find.entry(opened), folder / BOOT)
+    except find.NothingBootable as error:
+        raise exceptions.Invalid(f"{disk}: {error}. Name a kernel for it, or another disk") from error
+    except (reader.DiskError, reader.ReaderError) as error:
+        raise exceptions.Invalid(f"{disk}: {error}") from error
+
+
+def _pread(descriptor: int, offset: int, size: int) -> bytes:
+    return os.pread(descriptor, size, offset)
 
 
 def _sync_folder(path: Path) -> None:

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from nova_lite import exceptions
 from nova_lite.cli.main import main
-from nova_lite.disks.boot import find, reader
+from nova_lite.disks.boot import find, grub_config, reader
+from nova_lite.hv.guests import INTERACTIVE
 from tests import boot_disks
 
 KERNEL, INITRD = random.Random(1).randbytes(300_000), random.Random(2).randbytes(70_001)
@@ -40,6 +44,82 @@ submenu 'Advanced options' $menuentry_id_option 'gnulinux-advanced' {
 }
 """.replace("UUID=UUID", f"UUID={UUID}").replace("root UUID", f"root {UUID}")
 FILES = {"vmlinuz-6.1": KERNEL, "initrd.img-6.1": INITRD}
+
+PIECES = [
+    "if",
+    "elif",
+    "else",
+    "fi",
+    "then",
+    "for",
+    "in",
+    "do",
+    "done",
+    "while",
+    "until",
+    "function",
+    "menuentry",
+    "submenu",
+    "set",
+    "unset",
+    "search",
+    "configfile",
+    "linux",
+    "initrd",
+    "load_env",
+    "blscfg",
+    "probe",
+    "test",
+    "[",
+    "]",
+    "{",
+    "}",
+    ";",
+    "\n",
+    "'",
+    '"',
+    "$a",
+    "${a}",
+    "$root",
+    "a=$a$a$b",
+    "b=$a",
+    "f",
+    "x",
+    "--set=root",
+    "--fs-uuid",
+    "--id",
+    "0",
+    "/x",
+    "(hd0,gpt1)/x",
+    "true",
+    "false",
+    "!",
+    "=",
+    "-f",
+    "-n",
+    "#",
+    "\\",
+    "''",
+    '""',
+    "set",
+    "default=0>1",
+]
+
+
+class OneFile:
+    """Nothing on the disk but a configuration."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def folder(self, device: str, path: str) -> list[reader.Entry]:
+        return []
+
+    def exists(self, device: str, path: str) -> bool:
+        return False
+
+    def content(self, device: str, path: str, limit: int) -> bytes:
+        return self.text.encode("utf-8", "replace")
 
 
 def in_boot(files: dict[str, bytes | str]) -> dict[str, bytes | str]:
@@ -253,6 +333,47 @@ def test_a_host_without_grub_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(reader.ReaderError, match="grub-common"):
         reader.Disk(lambda offset, size: b"", 0)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join) | st.text(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_text_as_grub_cfg_ends_in_a_menu_or_an_error_of_the_disk(text):
+    config = grub_config.GrubConfig(OneFile(text), [], "loop0", "/boot/grub")
+    try:
+        config.run_file("loop0", "/boot/grub/grub.cfg")
+    except reader.DiskError as error:
+        assert str(error)
+    assert all(isinstance(entry.cmdline, str) for entry in config.default())
+
+
+# -- an image of a disk alone ------------------------------------------------------------------------------------------
+
+
+def test_an_image_of_a_disk_alone_takes_its_kernel_from_the_disk(tmp_path, computing):
+    config = "menuentry x { linux /boot/vmlinuz root=/dev/vda quiet\ninitrd /boot/initrd }"
+    files = {"boot/vmlinuz": INTERACTIVE.read_bytes(), "boot/initrd": INITRD, "boot/grub/grub.cfg": config}
+    disk = boot_disks.filesystem("ext4", tmp_path / "a.img", files)
+    image = computing.store.add("from disk", None, disk=disk)
+    assert (image.kernel_format, image.cmdline) == ("elf64", "root=/dev/vda quiet console=ttyS0")
+    assert computing.store.kernel(image).read_bytes() == INTERACTIVE.read_bytes()
+    initramfs = computing.store.initramfs(image)
+    assert initramfs is not None and initramfs.read_bytes()[: len(INITRD)] == INITRD
+    own = computing.store.add("own line", None, disk=disk, cmdline="console=ttyS0 single")
+    assert own.cmdline == "console=ttyS0 single"
+
+
+def test_a_disk_alone_that_boots_nothing_is_no_image(tmp_path, computing):
+    before = sorted(computing.paths.images.iterdir())
+    disk = boot_disks.filesystem("ext4", tmp_path / "a.img", {"x": "y"})
+    with pytest.raises(exceptions.Invalid, match="Nothing on the disk can be booted: looked on loop0"):
+        computing.store.add("none", None, disk=disk)
+    files = in_boot({"vmlinuz": "no kernel", "grub/grub.cfg": "menuentry x { linux /boot/vmlinuz }"})
+    text = boot_disks.filesystem("ext4", tmp_path / "b.img", files)
+    with pytest.raises(exceptions.Invalid, match="of no format known here"):
+        computing.store.add("text", None, disk=text)
+    with pytest.raises(exceptions.Invalid, match="without a kernel"):
+        computing.store.add("nothing", None)
+    assert sorted(computing.paths.images.iterdir()) == before
 
 
 # -- nova-lite image inspect -------------------------------------------------------------------------------------------
