@@ -1,6 +1,7 @@
 /* Drives the overlay backend without a device around it.
  *
  *   overlay_driver model|power_cut FILE BASE LEDGER SEED    against a model of it; on a disk that loses power
+ *   overlay_driver race FILE BASE LEDGER SEED               threads at granules that nobody has written to
  *   overlay_driver write|verify FILE BASE LEDGER SEED       writes until it is killed; looks at what is left
  *
  * Every sector carries its number and the turn that wrote it. The ledger, a file of its own that outlives a kill, tells
@@ -272,6 +273,34 @@ static void *writer(void *number) {
     return NULL;
 }
 
+/* The first writes to each granule, from all threads at once: each sets two of its sectors. */
+static void *first_writes(void *number) {
+    uint8_t data[2 * SECTOR];
+    seed((uintptr_t)number);
+    for (uint32_t sector = (uint32_t)(uintptr_t)number * 2; sector < SECTORS; sector += 8) {
+        stamp(data, sector, 2, 1);
+        assert(perform(BLOCK_WRITE, sector, 2, data, false) == 0);
+    }
+    return NULL;
+}
+
+static void race(const char *base) {
+    static uint8_t data[MOST * SECTOR], expected[MOST * SECTOR];
+    for (unsigned round = 0; round < 100; round++) {
+        pthread_t threads[THREADS];
+        open_overlay(blank(), base);
+        for (uintptr_t i = 0; i < THREADS; i++)
+            assert(pthread_create(&threads[i], NULL, first_writes, (void *)i) == 0);
+        for (unsigned i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        for (uint32_t sector = 0; sector < SECTORS; sector += MOST) {
+            stamp(expected, sector, MOST, 1);
+            assert(perform(BLOCK_READ, sector, MOST, data, false) == 0 && memcmp(data, expected, sizeof(data)) == 0);
+        }
+        backend->kind->close(backend);
+    }
+}
+
 int main(int count, char **arguments) {
     assert(count == 6);
     const char *mode = arguments[1], *base = arguments[3];
@@ -287,6 +316,8 @@ int main(int count, char **arguments) {
         model(base, number);
     } else if (strcmp(mode, "power_cut") == 0) {
         power_cut(base, number);
+    } else if (strcmp(mode, "race") == 0) {
+        race(base);
     } else {
         seed(number);
         fd = open(arguments[2], O_RDWR);

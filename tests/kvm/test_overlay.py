@@ -40,7 +40,7 @@ def _driver(tmp_path_factory) -> Path:
 
 @needs_gcc
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("mode", ["model", "power_cut"])
+@pytest.mark.parametrize("mode", ["model", "power_cut", "race"])
 def test_what_is_read_is_what_was_written(driver, tmp_path, mode, seed):
     files = [tmp_path / name for name in ("overlay", "base", "ledger")]
     done = subprocess.run([driver, mode, *files, str(seed)], capture_output=True, text=True, timeout=100)
