@@ -19,6 +19,7 @@
 #include "virtio/block.h"
 #include "virtio/kinds.h"
 #include "virtio/rate_limiter.h"
+#include "watchdog.h"
 
 #define NEXT VRING_DESC_F_NEXT
 #define WRITE VRING_DESC_F_WRITE
@@ -443,6 +444,103 @@ static void with_net(struct nl_rate_limiter limiter) {
     fake_add(&machine, net_create(&config));
 }
 
+static void test_console(void) {
+    static char read_back[100000];
+    int ends[2];
+    uint32_t head, written;
+    fake_init(&machine);
+    assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    fake_add(&machine, virtio_console_create(ends[0]));
+    virtio_console_resize(machine.device, 132, 43);
+    assert(virtio_console_input(machine.device, (const uint8_t *)"early", 5) == 5);
+    fake_turn(&machine);
+    fake_drive(&machine, UINT64_MAX, 16);
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 4) == (43u << 16 | 132));
+    /* What was typed before the driver came is lost with the reset; later input waits for buffers, over several. */
+    static uint8_t typed[5000];
+    memset(typed, 'k', sizeof(typed));
+    assert(virtio_console_input(machine.device, typed, sizeof(typed)) == 4096);
+    fake_turn(&machine);
+    for (unsigned i = 0; i < 5; i++) {
+        fake_descriptor(&machine, 0, i, BUFFERS, 1000, WRITE, 0);
+        fake_offer(&machine, 0, i);
+    }
+    fake_turn(&machine);
+    for (unsigned i = 0; i < 5; i++)
+        assert(fake_taken(&machine, 0, &head, &written) && head == i && written == (i < 4 ? 1000 : 96));
+    assert(fake_ram(&machine, BUFFERS, 1)[0] == 'k' && virtio_console_input(machine.device, typed, 5) == 5);
+    /* The reader is slow: buffers wait with it, and nothing is lost. */
+    unsigned interrupts = machine.interrupts[1];
+    size_t total = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        memset(fake_ram(&machine, BUFFERS + 0x400 * i, 0x400), 'a' + (int)i, 0x400);
+        fake_descriptor(&machine, 1, i, BUFFERS, 0x4000, 0, 0);
+    }
+    for (unsigned i = 0; i < 16; i++)
+        fake_offer(&machine, 1, i);
+    for (unsigned turns = 0; total < 16 * 0x4000; turns++) {
+        fake_turn(&machine);
+        ssize_t got = read(ends[1], read_back, sizeof(read_back));
+        assert(got > 0 && turns < 1000);
+        for (ssize_t k = 0; k < got; k++)
+            assert(read_back[k] == 'a' + (char)((total + (size_t)k) / 0x400 % 16));
+        total += (size_t)got;
+    }
+    fake_turn(&machine);
+    for (unsigned i = 0; i < 16; i++)
+        assert(fake_taken(&machine, 1, &head, &written) && head == i && written == 0);
+    assert(machine.interrupts[1] > interrupts && machine.device->counters[2].value == 0);
+    /* A reset in the middle of a buffer, and a reader that is gone. */
+    for (unsigned i = 0; i < 16; i++)
+        fake_offer(&machine, 1, i);
+    fake_turn(&machine);
+    virtio_set_reset(&machine.set);
+    fake_turn(&machine);
+    close(ends[1]);
+    fake_turn(&machine);
+    fake_drive(&machine, UINT64_MAX, 16);
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 2) == 132);
+    fake_descriptor(&machine, 1, 0, BUFFERS, 100, 0, 0);
+    fake_offer(&machine, 1, 0);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, 1, &head, &written) && machine.device->counters[2].value == 100);
+}
+
+static unsigned ended;
+
+static void end(void *opaque, enum nl_event_kind kind) {
+    (void)opaque;
+    assert(kind == NL_EVENT_WATCHDOG);
+    ended++;
+}
+
+static void test_watchdog(void) {
+    struct watchdog watchdog = {0};
+    with_rng();
+    assert(watchdog_init(&watchdog, &machine.set.loop, (struct end_hook){end, NULL}) == 0);
+    struct pio_device ports = watchdog_ports;
+    ports.device = &watchdog;
+    assert(bus_add_pio(&machine.bus, &ports));
+    assert(port(false, 0x620, 1, 0) == 0 && port(false, 0x624, 4, 0) == 300 && port(false, 0x628, 4, 0) == 0);
+    port(true, 0x624, 4, 0);
+    assert(port(false, 0x624, 4, 0) == 1);
+    port(true, 0x624, 4, UINT32_MAX);
+    assert(port(false, 0x624, 4, 0) == 0xffff);
+    port(true, 0x620, 1, 1);
+    assert((uint8_t)port(false, 0x620, 1, 0) == 1 && port(false, 0x628, 4, 0) >= 0xfff0);
+    port(true, 0x624, 4, 1); /* 100 ms */
+    watchdog_pause(&watchdog);
+    assert(loop_turn(&machine.set.loop, 200) == 0 && ended == 0);
+    watchdog_resume(&watchdog);
+    assert(loop_turn(&machine.set.loop, 20000) == 1 && ended == 1);
+    assert((uint8_t)port(false, 0x620, 1, 0) == 0 && (uint8_t)port(false, 0x622, 1, 0) == 1);
+    watchdog_reset(&watchdog);
+    assert((uint8_t)port(false, 0x622, 1, 0) == 1 && port(false, 0x624, 4, 0) == 300);
+    port(true, 0x622, 1, 0);
+    assert((uint8_t)port(false, 0x622, 1, 0) == 0);
+    watchdog_close(&watchdog);
+}
+
 static void test_net_pairs(void) {
     int ends[2][2];
     uint8_t packet[100] = {0}, *memory, *command;
@@ -735,6 +833,8 @@ static const struct {
     {"block_rate", test_block_rate},
     {"net", test_net},
     {"net_pairs", test_net_pairs},
+    {"console", test_console},
+    {"watchdog", test_watchdog},
     {"vsock", test_vsock},
     {"balloon", test_balloon},
 };

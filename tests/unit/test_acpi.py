@@ -15,9 +15,9 @@ from nova_lite.hv.vmm.acpi import aml, dsdt, tables
 needs_iasl = pytest.mark.skipif(shutil.which("iasl") is None, reason="this host has no iasl (package acpica-tools)")
 
 
-def found_tables(vcpus: int, pvpanic: bool = True) -> dict[str, bytes]:
+def found_tables(vcpus: int, pvpanic: bool = True, watchdog: bool = True) -> dict[str, bytes]:
     """Every table by its signature, found from the RSDP as a kernel does it."""
-    memory = acpi.build(vcpus, pvpanic)
+    memory = acpi.build(vcpus, pvpanic, watchdog)
 
     def at(address: int) -> bytes:
         start = address - acpi.ADDRESS
@@ -36,10 +36,14 @@ def found_tables(vcpus: int, pvpanic: bool = True) -> dict[str, bytes]:
 @pytest.mark.parametrize("vcpus", [1, 2, 254])
 def test_every_table_is_found_and_sums_up_to_zero(vcpus):
     found = found_tables(vcpus)
-    assert set(found) == {"XSDT", "FACP", "APIC", "MCFG", "DSDT"}
+    assert set(found) == {"XSDT", "FACP", "APIC", "MCFG", "WDAT", "DSDT"}
     for table in found.values():
         assert sum(table) % 256 == 0
-    assert len(acpi.build(vcpus, True)) <= acpi.SIZE
+    assert len(acpi.build(vcpus, True, True)) <= acpi.SIZE
+
+
+def test_only_a_machine_with_a_watchdog_tells_of_one():
+    assert "WDAT" not in found_tables(1, watchdog=False)
 
 
 @needs_iasl

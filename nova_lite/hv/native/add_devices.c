@@ -115,6 +115,30 @@ int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const str
     return result < 0 ? result : add(machine, id, balloon_create(config), -1, error);
 }
 
+int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t out_fd, struct nl_error *error) {
+    int result = check(machine), own = -1;
+    if (result < 0)
+        return result;
+    if (machine->console != NULL)
+        return fail(error, EEXIST, "add a console");
+    if (out_fd >= 0 && (own = keep(out_fd, error)) < 0)
+        return own;
+    struct virtio_device *console = virtio_console_create(own);
+    result = add(machine, id, console, own, error);
+    if (result == 0)
+        machine->console = console;
+    return result;
+}
+
+size_t nl_machine_console_input(struct nl_machine *machine, const void *data, size_t size) {
+    return machine->console == NULL ? 0 : virtio_console_input(machine->console, data, size);
+}
+
+void nl_machine_console_resize(struct nl_machine *machine, uint16_t columns, uint16_t rows) {
+    if (machine->console != NULL)
+        virtio_console_resize(machine->console, columns, rows);
+}
+
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters) {
     if (index >= machine->virtio.count)
         return -EINVAL;

@@ -29,6 +29,7 @@ static enum nl_state state_after(uint32_t kind) {
     case NL_EVENT_SHUTDOWN:
         return NL_SHUTDOWN;
     case NL_EVENT_RESET:
+    case NL_EVENT_WATCHDOG:
         return NL_RESET;
     default:
         return NL_CRASHED;
@@ -56,6 +57,15 @@ void machine_report(struct nl_machine *machine, const struct nl_event *event) {
     pthread_mutex_unlock(&machine->lock);
 }
 
+static int add_watchdog(struct nl_machine *machine) {
+    struct pio_device ports = watchdog_ports;
+    int result = watchdog_init(&machine->watchdog, &machine->virtio.loop,
+                               (struct end_hook){machine_end_by_device, machine});
+    ports.device = &machine->watchdog;
+    machine->virtio.loop_wanted = true;
+    return result < 0 || bus_add_pio(&machine->devices.bus, &ports) ? result : -ENOSPC;
+}
+
 static int set_up(struct nl_machine *machine, const struct nl_config *config, struct nl_error *error) {
     machine->kvm_fd = fcntl(config->kvm_fd, F_DUPFD_CLOEXEC, 0);
     if (machine->kvm_fd < 0)
@@ -74,6 +84,8 @@ static int set_up(struct nl_machine *machine, const struct nl_config *config, st
         machine->vcpus[i].fd = -1;
     }
     machine->memory_size = config->memory_size;
+    if (config->watchdog && (result = add_watchdog(machine)) < 0)
+        return fail(error, -result, "make the watchdog");
     result = guest_ram_create(machine, error);
     return result < 0 ? result : kvm_build(machine, error);
 }
@@ -82,6 +94,7 @@ static void release(struct nl_machine *machine) {
     kvm_tear_down(machine);
     guest_ram_destroy(machine);
     kvm_virtio_close(machine);
+    watchdog_close(&machine->watchdog);
     virtio_set_close(&machine->virtio);
     devices_close(&machine->devices);
     events_close(&machine->events);
@@ -209,6 +222,8 @@ int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_
     pthread_mutex_unlock(&machine->lock);
     if (result == 0) /* the devices after the vCPUs: what these began is done or waits for the resume */
         virtio_set_pause(&machine->virtio);
+    if (result == 0)
+        watchdog_pause(&machine->watchdog);
     return result == -ETIMEDOUT ? fail(error, ETIMEDOUT, "wait for the vCPUs to stop") : result;
 }
 
@@ -218,6 +233,7 @@ int nl_machine_resume(struct nl_machine *machine, struct nl_error *error) {
     pthread_mutex_lock(&machine->lock);
     int state = atomic_load(&machine->state);
     if (state == NL_PAUSED) {
+        watchdog_resume(&machine->watchdog);
         atomic_store(&machine->state, NL_RUNNING);
         ask(machine, REQUEST_RUN);
         /* Until every thread has taken note, so that the next pause is acknowledged anew by each. */
@@ -246,6 +262,7 @@ int nl_machine_reset(struct nl_machine *machine, struct nl_error *error) {
     /* A new VM is the only state that is sure to be fresh: whatever KVM kept of the old one goes with it. */
     kvm_tear_down(machine);
     devices_reset(&machine->devices);
+    watchdog_reset(&machine->watchdog);
     virtio_set_reset(&machine->virtio);
     events_clear(&machine->events);
     machine->mode_set = false;

@@ -156,6 +156,17 @@ class Vsock:
 
 
 @dataclass(frozen=True)
+class Console:
+    """hvc0 of the guest. ``out_fd``: nonblocking, takes its output; -1: nobody listens. One in a machine."""
+
+    id: str
+    out_fd: int = -1
+
+    def add_to(self, native: Any, error: Any) -> int:
+        return int(lib.nl_machine_add_console(native, self.id.encode(), self.out_fd, error))
+
+
+@dataclass(frozen=True)
 class Balloon:
     """Memory that the guest gives back: ``size`` bytes from the start, and what it does not use if it reports that."""
 

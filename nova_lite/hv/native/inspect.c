@@ -34,6 +34,8 @@ void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counter
     counters->ends_swallowed = counted(&machine->ends_swallowed);
     counters->msrs_refused = counted(&machine->msrs_refused);
     counters->cpuid_refused = counted(&machine->cpuid_refused);
+    counters->watchdog_pings = counted(&machine->watchdog.pings);
+    counters->watchdog_expirations = counted(&machine->watchdog.expirations);
     counters->boots = counted(&machine->boots);
 }
 

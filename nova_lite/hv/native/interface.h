@@ -19,6 +19,7 @@ struct nl_config {
     int32_t serial_out_fd;  /* gets a copy of the console output, or -1 */
     int32_t output_eventfd; /* signalled at the first output after a reader of the ring has begun to wait, or -1 */
     int32_t pvpanic;        /* whether the guest may report a panic on port 0x505 */
+    int32_t watchdog;       /* whether there is one, on port 0x620 */
 };
 
 enum nl_state {
@@ -40,6 +41,7 @@ enum nl_event_kind {
     NL_EVENT_UNEXPECTED_EXIT = 6, /* code: KVM's exit reason */
     NL_EVENT_HOST_ERROR = 7,     /* code: errno of KVM_RUN */
     NL_EVENT_GUEST_PANIC = 8,
+    NL_EVENT_WATCHDOG = 9, /* nobody pinged it in time: a reset */
 };
 
 struct nl_event {
@@ -71,6 +73,8 @@ struct nl_counters {
     uint64_t debug_port_writes;
     uint64_t debug_port_last;
     uint64_t debug_port_first_ns;
+    uint64_t watchdog_pings;
+    uint64_t watchdog_expirations;
     uint64_t unclaimed_pio_reads;
     uint64_t unclaimed_pio_writes;
     uint64_t unclaimed_mmio_reads;
@@ -204,5 +208,10 @@ int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struc
                          struct nl_error *error);
 int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const struct nl_balloon_config *config,
                            struct nl_error *error);
+/* ``out_fd``: nonblocking, takes the output; or -1. A machine has one console at most. */
+int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t out_fd, struct nl_error *error);
+/* How many bytes were taken; 0 as well when there is no console. */
+size_t nl_machine_console_input(struct nl_machine *machine, const void *data, size_t size);
+void nl_machine_console_resize(struct nl_machine *machine, uint16_t columns, uint16_t rows);
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters);
 int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

@@ -10,6 +10,7 @@
 #include "interface.h"
 #include "memory.h"
 #include "virtio/set.h"
+#include "watchdog.h"
 
 /* What the vCPU threads are asked to do. They read it before every entry into the guest. */
 enum request {
@@ -55,6 +56,8 @@ struct nl_machine {
 
     struct devices devices;
     struct virtio_set virtio;
+    struct virtio_device *console; /* one of them, or NULL */
+    struct watchdog watchdog;
     struct kvm_virtio kvm_virtio;
     struct events events;
     counter ends_swallowed, msrs_refused, cpuid_refused, boots;

@@ -51,6 +51,7 @@ _KINDS = {
     lib.NL_EVENT_UNEXPECTED_EXIT: "unexpected_exit",
     lib.NL_EVENT_HOST_ERROR: "host_error",
     lib.NL_EVENT_GUEST_PANIC: "guest_panic",
+    lib.NL_EVENT_WATCHDOG: "watchdog",
 }
 _SENTENCES = {
     "shutdown": "the guest powered itself off",
@@ -61,6 +62,7 @@ _SENTENCES = {
     "unexpected_exit": "KVM left the guest for a reason unknown here ({code})",
     "host_error": "the host failed to run the guest ({errno})",
     "guest_panic": "the guest kernel panicked",
+    "watchdog": "the watchdog was not pinged in time",
 }
 
 
@@ -84,7 +86,8 @@ class MachineStateError(MachineError):
 class Event:
     """What happened to the guest. One ends a boot; a guest_panic may come before it, and the guest runs on.
 
-    ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic.
+    ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic,
+    watchdog.
     ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; ``code`` is KVM's suberror,
     the hardware's reason, the exit reason or an errno, by kind.
     """
@@ -97,8 +100,8 @@ class Event:
 
     @property
     def crashed(self) -> bool:
-        """Whether the guest came to grief (all kinds but shutdown and reset)."""
-        return self.kind not in ("shutdown", "reset")
+        """Whether the guest came to grief (all kinds but shutdown, reset and watchdog, which resets)."""
+        return self.kind not in ("shutdown", "reset", "watchdog")
 
     def __str__(self) -> str:
         sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))
@@ -115,7 +118,8 @@ class Machine:
     ``nova_lite.hv.console_log``, made if it does not exist and continued if it does, or is the descriptor of one that
     stays the caller's. ``kvm_fd`` is an open /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out``
     gets a copy of the console output, without ever waiting for its reader; ``output_eventfd`` wakes a reader of the
-    ring (``console_log.want_more``). ``pvpanic``: the guest can report a panic, which ends it.
+    ring (``console_log.want_more``). ``pvpanic``: the guest can report a panic, which ends it. ``watchdog``: it
+    can have itself reset when it hangs.
 
     Raises ``ValueError`` for impossible sizes, ``MachineError`` when the host refuses, ``OSError`` for the files.
     """
@@ -130,12 +134,13 @@ class Machine:
         serial_fd_out: int = -1,
         output_eventfd: int = -1,
         pvpanic: bool = False,
+        watchdog: bool = False,
     ) -> None:
         if memory_size < PAGE_SIZE or memory_size % PAGE_SIZE:
             raise ValueError(f"memory_size: {memory_size} is not a positive multiple of {PAGE_SIZE}")
         if not 1 <= vcpus <= MAX_VCPUS:
             raise ValueError(f"vcpus: {vcpus} is not between 1 and {MAX_VCPUS}")
-        self.memory_size, self.vcpus, self.pvpanic = memory_size, vcpus, pvpanic
+        self.memory_size, self.vcpus, self.pvpanic, self.watchdog = memory_size, vcpus, pvpanic, watchdog
         self._native = None
         if isinstance(console_log, int):
             log_fd = os.dup(console_log)
@@ -155,6 +160,7 @@ class Machine:
                     "serial_out_fd": serial_fd_out,
                     "output_eventfd": output_eventfd,
                     "pvpanic": pvpanic,
+                    "watchdog": watchdog,
                 },
             )
             self._error = ffi.new("struct nl_error *")
@@ -271,6 +277,14 @@ class Machine:
         """Feed COM1's receiver; returns how many bytes were taken (the rest must be offered again later)."""
         return int(lib.nl_machine_serial_input(self._open("write to"), data, len(data)))
 
+    def console_input(self, data: bytes) -> int:
+        """Type at the virtio console; returns how many bytes were taken (the rest must be offered again later)."""
+        return int(lib.nl_machine_console_input(self._open("write to"), data, len(data)))
+
+    def resize_console(self, columns: int, rows: int) -> None:
+        """Tell the guest the size of the window that shows its virtio console."""
+        lib.nl_machine_console_resize(self._open("resize"), columns, rows)
+
     def press_power_button(self) -> None:
         """Tell the guest by ACPI that the power button was pressed; it does as it likes. While running or paused."""
         verb = "press the button of"
@@ -331,6 +345,7 @@ class Machine:
                 "first_output_ns": c.first_output_ns,
             },
             "port_console": {"lines": c.port_console_lines},
+            "watchdog": {"pings": c.watchdog_pings, "expirations": c.watchdog_expirations},
             "debug_port": {
                 "writes": c.debug_port_writes,
                 "last": c.debug_port_last,

@@ -45,7 +45,7 @@ void vcpus_kick(struct nl_machine *machine) {
 }
 
 void machine_end_by_device(void *opaque, enum nl_event_kind kind) {
-    struct nl_event event = {.kind = kind, .vcpu = current_vcpu->index};
+    struct nl_event event = {.kind = kind, .vcpu = current_vcpu == NULL ? 0 : current_vcpu->index};
     if (kind == NL_EVENT_GUEST_PANIC)
         machine_report(opaque, &event); /* its last words may not be on the console yet */
     else

@@ -36,7 +36,10 @@ class VmConfig:
     serial_path: Path | None
     console_log: Path | None
     console_log_size: int
+    console_mode: str
+    console_path: Path | None
     pvpanic: bool
+    watchdog: bool
     document: dict[str, Any]
 
 
@@ -61,22 +64,23 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
     memory_size = int(document.get("memory", {}).get("size", DEFAULT_MEMORY_SIZE))
     payload = _payload(document)
     serial = document.get("serial", {"mode": "Null"})
-    mode = serial["mode"]
-    serial_path = None
-    if mode in ("File", "Socket"):
-        serial_path = _path(f"serial.{mode.lower()}", serial.get(mode.lower()))
+    # Cloud Hypervisor's console is the terminal when nothing is said; a VMM in the background has none.
+    console = document.get("console", {"mode": "Off"})
+    if serial["mode"] == console["mode"] == "Tty":
+        raise ConfigError("console.mode: there is one terminal, and serial has it")
     log = document.get("console_log")
     normal: dict[str, Any] = {
         "cpus": {"boot_vcpus": boot_vcpus, "max_vcpus": max_vcpus},
         "memory": {"size": memory_size},
         "payload": payload,
         "serial": serial,
+        "console": console,
     }
     log_size = DEFAULT_CONSOLE_LOG_SIZE
     if log is not None:
         log_size = int(log.get("size", DEFAULT_CONSOLE_LOG_SIZE))
         normal["console_log"] = {"file": log["file"], "size": log_size}
-    for key in ("platform", "pvpanic"):
+    for key in ("platform", "pvpanic", "watchdog"):
         if key in document:
             normal[key] = document[key]
     normal |= devices.normal(document)
@@ -87,11 +91,14 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
         kernel_format=payload.get("format"),
         cmdline=payload.get("cmdline", ""),
         initramfs=_path("payload.initramfs", payload["initramfs"]) if "initramfs" in payload else None,
-        serial_mode=mode,
-        serial_path=serial_path,
+        serial_mode=serial["mode"],
+        serial_path=_far_end("serial", serial),
+        console_mode=console["mode"],
+        console_path=_far_end("console", console),
         console_log=_path("console_log.file", log["file"]) if log is not None else None,
         console_log_size=log_size,
         pvpanic=document.get("pvpanic", False),
+        watchdog=document.get("watchdog", False),
         document=normal,
     )
 
@@ -131,9 +138,15 @@ def _payload(document: dict[str, Any]) -> dict[str, str]:
     return payload
 
 
+def _far_end(key: str, line: dict[str, Any]) -> Path | None:
+    """The file or socket of a character device, if its mode has one."""
+    kind = line["mode"].lower()
+    return _path(f"{key}.{kind}", line.get(kind)) if kind in ("file", "socket") else None
+
+
 def _path(key: str, value: str | None) -> Path:
     if value is None:
-        raise ConfigError(f"{key}: is missing; serial.mode needs it")
+        raise ConfigError(f"{key}: is missing; {key.partition('.')[0]}.mode needs it")
     if "\0" in value:
         raise ConfigError(f"{key}: must not contain a NUL character")
     if not value.startswith("/"):

@@ -33,6 +33,7 @@ class GuestMemory(Protocol):
     memory_size: int
     vcpus: int
     pvpanic: bool
+    watchdog: bool
 
     def write_memory(self, gpa: int, data: bytes | memoryview) -> None: ...
     def set_real_mode(self, address: int) -> None: ...

@@ -59,12 +59,14 @@ def _summary(path: Path, config: VmConfig | None) -> str:
         lines.append("  No machine yet: PUT vm.create defines one.")
     else:
         far_end = "" if config.serial_path is None else f" {config.serial_path}"
+        console_end = "" if config.console_path is None else f" {config.console_path}"
         lines += [
             f"  vCPUs: {config.boot_vcpus}",
             f"  Memory: {config.memory_size / (1 << 20):g} MiB",
             f"  Kernel: {config.kernel}",
             f"  Kernel cmdline: {config.cmdline}",
             f"  Serial: {config.serial_mode}{far_end}",
+            f"  Console: {config.console_mode}{console_end}",
             f"  Console log: {config.console_log or 'None'}",
         ]
     return "\n".join(lines) + "\n"

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nova_lite.hv import host
+from nova_lite.hv.native.devices import Console
 from nova_lite.hv.native.machine import Event, Machine, MachineError
 from nova_lite.hv.vmm import coredump, devices, loader
 from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
+from nova_lite.hv.vmm.relay import OutputFile, PtyEnd, Relay, SocketEnd, TerminalEnd
 from nova_lite.hv.vmm.serial import SerialRelay
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +57,7 @@ class Vm:
         self._config: VmConfig | None = None
         self._machine: Machine | None = None
         self._serial: SerialRelay | None = None
+        self._console: Relay | OutputFile | None = None
         self.state = CREATED
         self._detail = ""
         self._crash: dict[str, Any] | None = None
@@ -86,6 +89,7 @@ class Vm:
                     serial_fd_out=serial.fd_out,
                     output_eventfd=serial.output_eventfd,
                     pvpanic=config.pvpanic,
+                    watchdog=config.watchdog,
                 ),
             )
             self._add_devices(config, self._machine)
@@ -148,7 +152,7 @@ class Vm:
         if self._config is None:
             raise NotCreated
         document: dict[str, Any] = {
-            "config": self._config.document,
+            "config": self._shown(self._config.document),
             "state": self.state,
             "memory_actual_size": self._config.memory_size,
         }
@@ -166,6 +170,15 @@ class Vm:
         """Bytes for COM1; how many were taken. All are when nothing runs: there is nobody to read them."""
         return len(data) if self._machine is None else self._machine.serial_input(data)
 
+    def console_input(self, data: bytes) -> int:
+        """Bytes for the virtio console, likewise."""
+        return len(data) if self._machine is None else self._machine.console_input(data)
+
+    def resize_console(self, columns: int, rows: int) -> None:
+        """The window that shows the virtio console has another size."""
+        if self._machine is not None:
+            self._machine.resize_console(columns, rows)
+
     def subscribed_event(self) -> dict[str, Any]:
         """The first line of an event stream: where things stand."""
         return self._document("subscribed", "api")
@@ -180,7 +193,11 @@ class Vm:
                 continue
             if self._panic is not None:  # whatever it did after that: restart, switch itself off
                 self._on_crash(self._panic)
-            elif event.kind == "reset":
+            elif event.kind in ("reset", "watchdog"):
+                if event.kind == "watchdog":
+                    LOG.warning("The machine is reset: %s", event)
+                    self._detail = str(event)
+                    self._emit("watchdog", "guest")
                 self._on_guest_reset()
             elif event.crashed:
                 self._on_crash(event)
@@ -246,7 +263,29 @@ class Vm:
             raise
         self._become(RUNNING, "rebooted", initiator)
 
+    def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The normal form, with the names that pseudo-terminals have got."""
+        ends = {"serial": self._serial, "console": self._console}
+        return document | {key: document[key] | {"file": end.pty} for key, end in ends.items() if end and end.pty}
+
+    def _console_far_end(self, mode: str, path: Path | None) -> Relay | OutputFile | None:
+        try:
+            if mode == "File" and path is not None:
+                return OutputFile(path)
+            if mode == "Null":
+                return None
+            end = SocketEnd(path) if path is not None else PtyEnd() if mode == "Pty" else TerminalEnd()
+        except OSError as error:
+            raise VmmError(
+                400, "The console cannot be set up", f"console.{mode.lower()}: {error.strerror or error}"
+            ) from error
+        return Relay("console", end, self._loop, self.console_input, self._request_exit, self.resize_console)
+
     def _add_devices(self, config: VmConfig, machine: Machine) -> None:
+        if config.console_mode != "Off":
+            end = self._console = self._console_far_end(config.console_mode, config.console_path)
+            console = Console("__console", -1 if end is None else end.fd_out)
+            self._attempt("The console cannot be set up", lambda: machine.add(console))
         self._attempt("A device cannot be set up", lambda: devices.add_all(machine, config.document))
 
     def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
@@ -278,16 +317,17 @@ class Vm:
         return self._machine
 
     def _release(self) -> None:
-        """Give back what the machine holds: threads, memory, the serial line."""
+        """Give back what the machine holds: threads, memory, the far ends of its consoles."""
         self._forget_reset()
         machine, self._machine = self._machine, None
         if machine is not None:
             if self.state in (RUNNING, PAUSED):
                 self._loop.unwatch(machine.eventfd)
             machine.close()
-        serial, self._serial = self._serial, None
-        if serial is not None:
-            serial.close()
+        ends, self._serial, self._console = (self._serial, self._console), None, None
+        for end in ends:
+            if end is not None:
+                end.close()
 
     def _forget_reset(self) -> None:
         self._reset_due, self._panic = False, None

@@ -34,7 +34,7 @@ int virtio_set_add(struct virtio_set *set, struct virtio_device *device, const c
 }
 
 int virtio_set_start(struct virtio_set *set) {
-    int result = set->count == 0 || set->loop.running ? 0 : loop_start(&set->loop);
+    int result = (set->count == 0 && !set->loop_wanted) || set->loop.running ? 0 : loop_start(&set->loop);
     for (unsigned i = 0; result == 0 && i < set->count; i++)
         if (set->devices[i]->kind->start != NULL)
             result = set->devices[i]->kind->start(set->devices[i]);

@@ -10,6 +10,7 @@ struct virtio_set {
     struct virtio_device *devices[PCI_DEVICES];
     unsigned count;
     bool paused;
+    bool loop_wanted; /* by something that is no virtio device */
 };
 
 /* 0 or a negative errno. ``memory`` may be filled in until a device is started. */

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 
-from nova_lite.hv.vmm.acpi import dsdt, tables
+from nova_lite.hv.vmm.acpi import dsdt, tables, wdat
 from nova_lite.hv.vmm.acpi.dsdt import ECAM_ADDRESS, ECAM_SIZE
 
 __all__ = ["ADDRESS", "ECAM_ADDRESS", "ECAM_SIZE", "SIZE", "build"]
@@ -21,7 +21,7 @@ _ALIGNMENT = 16
 
 
 @functools.lru_cache(maxsize=16)
-def build(vcpus: int, pvpanic: bool = False) -> bytes:
+def build(vcpus: int, pvpanic: bool = False, watchdog: bool = False) -> bytes:
     """All tables for a machine with so many vCPUs, to be put at ``ADDRESS``; less than ``SIZE`` bytes."""
     content = bytearray(tables.RSDP_SIZE + -tables.RSDP_SIZE % _ALIGNMENT)
 
@@ -36,6 +36,8 @@ def build(vcpus: int, pvpanic: bool = False) -> bytes:
         place(tables.madt(vcpus)),
         place(tables.mcfg(ECAM_ADDRESS, buses=1)),
     ]
+    if watchdog:
+        listed.append(place(wdat.wdat()))
     content[: tables.RSDP_SIZE] = tables.rsdp(place(tables.xsdt(listed)))
     assert len(content) <= SIZE
     return bytes(content)
