@@ -284,7 +284,7 @@ def test_serial_file_gets_the_output(tmp_path: Path) -> None:
         (["--kernel", "k", "--cpus", "boot=0"], "cpus.boot_vcpus"),
         (["--kernel", "k", "--cpus", "boot=two"], "--cpus"),
         (["--kernel", "k", "--cpus", "sockets=2"], "--cpus"),
-        (["--kernel", "k", "--serial", "pty"], "--serial"),
+        (["--kernel", "k", "--serial", "pipe"], "--serial"),
         (["--kernel", "k", "--serial", "file="], "--serial"),
         (["--kernel", "k", "--console-log", "size=1"], "--console-log"),
         (["--kernel", "k", "--platform", "uuid=1"], "platform.uuid"),
