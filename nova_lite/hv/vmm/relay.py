@@ -53,8 +53,8 @@ class FarEnd(Protocol):
 class Relay:
     """``fd_out`` is for the machine; ``pty`` the pseudo-terminal's name, if the far end is one.
 
-    ``feed(bytes) -> taken``, ``request_exit()`` and ``resize(columns, rows)`` are called in the control loop; a terminal
-    is asked for its size at the start and whenever somebody types. Close it after the machine.
+    ``feed(bytes) -> taken``, ``request_exit()`` and ``resize(columns, rows)`` are called in the control loop; a
+    terminal is asked for its size at the start and whenever somebody types. Close it after the machine.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The far end of COM1: a terminal, a pseudo-terminal, a file or a UNIX socket.
 
-The machine writes its output to ``fd_out`` and never waits; a terminal stands behind a ``relay``. What it cannot take in
-time is dropped; the console log has it all the same. A socket's clients read the console log's ring instead
+The machine writes its output to ``fd_out`` and never waits; a terminal stands behind a ``relay``. What it cannot take
+in time is dropped; the console log has it all the same. A socket's clients read the console log's ring instead
 (``serial_socket``).
 """
 
@@ -30,8 +30,8 @@ def finish_relays(timeout: float) -> None:
 class SerialRelay:
     """COM1's far end as ``config`` wants it.
 
-    For the machine: ``fd_out`` and ``output_eventfd``, -1 when nobody listens there, and ``console_log``, the ring. ``pty``: the
-    pseudo-terminal's name in mode Pty.
+    For the machine: ``fd_out`` and ``output_eventfd``, -1 when nobody listens there, and ``console_log``, the ring.
+    ``pty``: the pseudo-terminal's name in mode Pty.
 
     ``feed(bytes) -> taken`` and ``request_exit()`` are called in the control loop. Close it after the machine.
 
