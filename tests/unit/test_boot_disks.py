@@ -329,6 +329,24 @@ def test_the_reader_cannot_open_the_hosts_files(tmp_path):
         assert opened_disk.folder("host", "/etc") == []
 
 
+def test_the_reader_has_no_rights_left_when_it_reads(tmp_path):
+    disk = boot_disks.filesystem("ext4", tmp_path / "a.img", {"x": "y"}).read_bytes()
+    seen: list[dict[str, str]] = []
+
+    def read(offset: int, size: int) -> bytes:
+        for child in Path("/proc/thread-self/children").read_text().split():
+            status = Path(f"/proc/{child}/status").read_text()
+            seen.append(dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line))
+        return disk[offset : offset + size]
+
+    reader.Disk(read, len(disk)).devices()
+    confined = [status for status in seen if status["Name"] == "grub-fstest"]
+    assert confined
+    for status in confined:
+        assert (status["Seccomp"], status["NoNewPrivs"], int(status["CapEff"], 16)) == ("2", "1", 0)
+        assert "0" not in status["Uid"].split()
+
+
 def test_a_host_without_grub_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(reader.ReaderError, match="grub-common"):
