@@ -1,7 +1,8 @@
 /* Runs in the guest: asynchronous direct I/O on a block device in phases of a fixed number of requests.
  *
  * For each phase two lines: "bench: begin NAME", "bench: end NAME NANOSECONDS". System calls by number: a static
- * program with no library but libc. Usage: linux_block_guest DEVICE REQUESTS_OF_4_KIB REQUESTS_OF_256_KIB */
+ * program with no library but libc. Usage: linux_block_guest DEVICE
+ * REQUESTS_AT_DEPTH_1 REQUESTS_AT_DEPTH_32 REQUESTS_OF_256_KIB */
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
@@ -94,14 +95,15 @@ static void run(int fd, const struct phase *phase, uint64_t bytes, unsigned long
 
 int main(int count, char **arguments) {
     uint64_t bytes = 0;
-    if (count != 4)
+    if (count != 5)
         return 2;
     setvbuf(stdout, NULL, _IOLBF, 0);
     int fd = open(arguments[1], O_RDWR | O_DIRECT);
     if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes) != 0)
         fail(arguments[1]);
-    unsigned long small = strtoul(arguments[2], NULL, 10), large = strtoul(arguments[3], NULL, 10);
+    unsigned long alone = strtoul(arguments[2], NULL, 10), deep = strtoul(arguments[3], NULL, 10);
+    unsigned long large = strtoul(arguments[4], NULL, 10);
     for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-        run(fd, &phases[i], bytes, phases[i].random ? small : large);
+        run(fd, &phases[i], bytes, !phases[i].random ? large : phases[i].depth == 1 ? alone : deep);
     return 0;
 }

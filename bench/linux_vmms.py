@@ -31,6 +31,7 @@ MEMORY_MIB = 256
 CMDLINE = "console=ttyS0 quiet panic=-1 nl.then=wait"
 INIT_LINE, READY_LINE = b"nl: init", b"nl: ready"
 PATIENCE = 120.0
+MAC = "02:00:00:00:00:01"
 #: name → how: ours as it starts a bzImage by itself or unpacked by us; QEMU's machines with bzImage or vmlinux (PVH).
 NOVA_LITE = {"nova-lite": None, "nova-lite elf64": "elf64"}
 QEMU_AIO = "native"
@@ -111,8 +112,10 @@ class Running:
 class Vmms:
     """Starts VMs by the names in NOVA_LITE and QEMU. Our VMMs are forked from a warm zygote, as the agent does it."""
 
-    def __init__(self, files: Files, cmdline: str = CMDLINE, disk: Path | None = None) -> None:
-        self._files, self._cmdline, self._disk = files, cmdline, disk
+    def __init__(
+        self, files: Files, cmdline: str = CMDLINE, *, disk: Path | None = None, tap: str | None = None
+    ) -> None:
+        self._files, self._cmdline, self._disk, self._tap = files, cmdline, disk, tap
         self._spawner = Spawner(files.folder / "zygote.log")
         self._spawner.start()
 
@@ -160,6 +163,8 @@ class Vmms:
         }
         if self._disk is not None:
             config["disks"] = [{"path": str(self._disk), "direct": True}]
+        if self._tap is not None:
+            config["net"] = [{"tap": self._tap, "mac": MAC}]
         started = time.monotonic()
         with self._forked(api, config) as pid:
             yield Running(pid, console, started, time.monotonic(), api)
@@ -175,6 +180,9 @@ class Vmms:
         if self._disk is not None:
             command += ["-drive", f"file={self._disk},if=none,id=disk,format=raw,cache=none,aio={QEMU_AIO}"]
             command += ["-device", "virtio-blk-pci,drive=disk"]
+        if self._tap is not None:
+            command += ["-netdev", f"tap,id=net,ifname={self._tap},script=no,downscript=no,vhost=off"]
+            command += ["-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile="]
         started = time.monotonic()
         with subprocess.Popen(command, stdin=subprocess.DEVNULL) as qemu:
             try:
