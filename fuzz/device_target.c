@@ -27,8 +27,9 @@ static struct virtio_device *make_device(void) {
         struct nl_balloon_config config = {.size = 65536, .deflate_on_oom = 1, .free_page_reporting = 1};
         return balloon_create(&config);
     }
-    if (strcmp(kind, "block") == 0) {
+    if (strncmp(kind, "block", 5) == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
+        config.disable_io_uring = strcmp(kind, "block-ring") != 0;
         int fd = memfd_create("disk", MFD_CLOEXEC);
         if (ftruncate(fd, DISK_SIZE) < 0)
             abort();

@@ -50,8 +50,7 @@ void fake_close(struct fake_machine *machine) {
 void fake_turn(struct fake_machine *machine) {
     struct virtio_device *device = machine->device;
     if (device->kind->own_threads)
-        for (unsigned i = 0; i < device->queue_count; i++)
-            block_drain(device->state, i);
+        block_poll(device->state);
     for (int turns = 0; turns < 64 && loop_turn(&machine->set.loop, 0) > 0; turns++)
         continue;
 }

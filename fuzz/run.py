@@ -1,7 +1,7 @@
 """Fuzzes devices (libFuzzer, needs clang) and loaders (loaders.py): ``python fuzz/run.py SECONDS [KIND...]``.
 
-Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run adds in ``build/fuzz``; a finding ends the
-run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in ``corpus/<kind>`` with the fix.
+Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run
+adds in ``build/fuzz``; a finding ends the run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in ``corpus/<kind>`` with the fix.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-KINDS = ("rng", "block", "overlay", "net", "vsock", "balloon")
+KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon")
 #: Kinds that look the same to the guest share their inputs.
-CORPUS = {"overlay": "block"}
+CORPUS = {"block-ring": "block", "overlay": "block"}
 #: Of loaders.py.
 LOADER_KINDS = ("bzimage", "elf", "unpack")
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"

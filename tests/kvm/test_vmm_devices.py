@@ -55,6 +55,7 @@ def test_what_is_absent_gets_cloud_hypervisors_default():
         "num_queues": 1,
         "queue_size": 128,
         "sparse": True,
+        "disable_io_uring": False,
         "image_type": "Unknown",
     }
     assert second["id"] == "_disk1" and second["readonly"] is True

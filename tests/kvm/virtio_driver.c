@@ -265,10 +265,12 @@ static void test_hostile_rings(void) {
 #define DISK_SIZE (1u << 20)
 
 static int disk_fd;
+static bool on_threads; /* and not on io_uring */
 
 static struct virtio_device *disk(uint32_t queues, bool read_only, struct nl_rate_limiter limiter) {
     struct nl_disk_config config = {
         .queues = queues, .queue_size = 16, .read_only = read_only, .discard = 1, .limiter = limiter};
+    config.disable_io_uring = on_threads;
     strcpy(config.serial, "disk-0123456789");
     disk_fd = memfd_create("disk", 0);
     assert(ftruncate(disk_fd, DISK_SIZE) == 0);
@@ -397,6 +399,21 @@ static void test_block_rate(void) {
     for (; done < 8; done++)
         await_taken(0);
     virtio_set_stop(&machine.set);
+}
+
+static void test_block_without_ring(void) {
+    on_threads = true;
+    test_block();
+}
+
+static void test_block_threads_without_ring(void) {
+    on_threads = true;
+    test_block_threads();
+}
+
+static void test_block_rate_without_ring(void) {
+    on_threads = true;
+    test_block_rate();
 }
 
 static void test_rate_limiter(void) {
@@ -829,8 +846,11 @@ static const struct {
     {"hostile_rings", test_hostile_rings},
     {"rate_limiter", test_rate_limiter},
     {"block", test_block},
+    {"block_without_ring", test_block_without_ring},
     {"block_threads", test_block_threads},
+    {"block_threads_without_ring", test_block_threads_without_ring},
     {"block_rate", test_block_rate},
+    {"block_rate_without_ring", test_block_rate_without_ring},
     {"net", test_net},
     {"net_pairs", test_net_pairs},
     {"console", test_console},

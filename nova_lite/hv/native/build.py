@@ -35,6 +35,7 @@ DEVICE_CORE = (
     "virtio/block_file.c",
     "virtio/block_overlay.c",
     "virtio/block_raw.c",
+    "virtio/block_ring.c",
     "virtio/block_threads.c",
     "virtio/console.c",
     "virtio/device.c",
@@ -46,6 +47,7 @@ DEVICE_CORE = (
     "virtio/rate_limiter.c",
     "virtio/rng.c",
     "virtio/set.c",
+    "virtio/uring.c",
     "virtio/vsock.c",
     "virtio/vsock_streams.c",
 )

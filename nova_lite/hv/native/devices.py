@@ -71,7 +71,7 @@ class Overlay:
 class Disk:
     """A raw image or a block device, open as ``fd``; or an overlay if ``overlay`` says where its parts lie.
 
-    ``serial``: at most 20 bytes.
+    ``serial``: at most 20 bytes. ``disable_io_uring``: threads move the data also where the host has io_uring.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Disk:
     queue_size: int = 128
     serial: str = ""
     discard: bool = True
+    disable_io_uring: bool = False
     limiter: RateLimiter = field(default_factory=RateLimiter)
     overlay: Overlay | None = None
 
@@ -95,6 +96,7 @@ class Disk:
                 "queue_size": self.queue_size,
                 "read_only": self.read_only,
                 "discard": self.discard,
+                "disable_io_uring": self.disable_io_uring,
                 "serial": self.serial.encode()[:20],
                 "limiter": self.limiter.native(),
             },

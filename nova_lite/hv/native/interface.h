@@ -116,6 +116,7 @@ struct nl_disk_config {
     uint32_t queue_size; /* a power of two */
     uint8_t read_only;
     uint8_t discard; /* give back what the guest discards */
+    uint8_t disable_io_uring;
     char serial[21];
     struct nl_rate_limiter limiter;
 };

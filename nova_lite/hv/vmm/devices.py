@@ -28,6 +28,7 @@ _DISK_DEFAULTS = {
     "num_queues": 1,
     "queue_size": 128,
     "sparse": True,
+    "disable_io_uring": False,
     "image_type": "Unknown",
 }
 _NET_DEFAULTS = {"num_queues": 2, "queue_size": 256, "offload_tso": True, "offload_csum": True}
@@ -93,6 +94,7 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
             queue_size=disk["queue_size"],
             serial=disk.get("serial", disk["id"]),
             discard=disk["sparse"],
+            disable_io_uring=disk["disable_io_uring"],
             limiter=_limiter(disk),
             overlay=overlay,
         )

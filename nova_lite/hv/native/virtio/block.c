@@ -196,7 +196,7 @@ struct virtio_device *block_create(const struct nl_disk_config *config, struct b
     block->sectors = backend->size >> SECTOR_SHIFT;
     memcpy(block->serial, config->serial, VIRTIO_BLK_ID_BYTES);
     rate_limiter_init(&block->limiter, &config->limiter, monotonic_ns());
-    if (block_threads_init(block) == 0)
+    if (block_threads_init(block, !config->disable_io_uring) == 0)
         return device;
     free(block);
     return NULL;

@@ -2,9 +2,17 @@
 #pragma once
 #include "virtio/block_backend.h"
 #include "virtio/rate_limiter.h"
+#include "virtio/uring.h"
 #include "virtio/virtio.h"
 
 #define BLOCK_THREADS 4
+
+/* What an event of the device's epoll means; below these, a queue. */
+#define BLOCK_TIMER_EVENT 1000
+#define BLOCK_STOP_EVENT 1001
+#define BLOCK_RING_EVENT 1002
+
+struct block_ring;
 
 enum {
     BLOCK_READ_BYTES,
@@ -24,6 +32,7 @@ struct block {
     uint64_t sectors;
     char serial[20];
     struct rate_limiter limiter; /* under the device's lock */
+    struct block_ring *ring; /* NULL: each thread does requests to their end, see block_threads.c */
     /* The threads wait at this epoll for kicks, for the limiter's timer and for the end. */
     int epoll_fd, timer_fd, stop_fd;
     pthread_t threads[BLOCK_THREADS];
@@ -39,6 +48,8 @@ struct block_job {
     struct block_request request;
     uint8_t *status_at;
     uint32_t written; /* what the guest is told of the chain */
+    unsigned queue;
+    struct block_job *next;
 };
 
 enum block_step { BLOCK_NO_REQUEST, BLOCK_DONE, BLOCK_FOR_BACKEND };
@@ -50,11 +61,26 @@ enum block_step block_begin(struct block *block, struct block_job *job);
 void block_end(struct block *block, struct block_job *job, int result);
 uint64_t block_request_bytes(const struct chain *chain);
 
-/* block_threads.c */
-int block_threads_init(struct block *block);
+/* block_threads.c: the device's threads, on io_uring where the host has it. */
+int block_threads_init(struct block *block, bool may_ring);
 int block_threads_start(struct virtio_device *device);
 void block_threads_stop(struct virtio_device *device);
 void block_threads_close(struct block *block);
-/* One thread's turn at queue ``index``: requests until there are none that it may serve. For the threads, and for
- * tests. */
-void block_drain(struct block *block, unsigned index);
+/* With the lock held: the next request of the queue. When it is false, a kick or the timer comes for what follows. */
+bool block_next(struct block *block, unsigned index, struct chain *chain);
+/* Take note of an event of the epoll; whether it is the end. */
+bool block_note(struct block *block, uint32_t event);
+/* Serve what waits in all queues, to the end. For tests, without threads. */
+void block_poll(struct block *block);
+
+/* block_ring.c. 0 or a negative errno: */
+int block_ring_init(struct block *block);
+int block_ring_start(struct block *block);
+/* The end has been announced. */
+void block_ring_stop(struct block *block);
+void block_ring_close(struct block *block);
+/* Begin what waits, end what is done. For the ring's thread: */
+void block_ring_turn(struct block *block);
+/* Whether the kernel is at work on anything; until it is not. */
+bool block_ring_busy(const struct block *block);
+void block_ring_finish(struct block *block);

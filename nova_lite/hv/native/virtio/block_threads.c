@@ -1,5 +1,6 @@
-/* The threads of a virtio-blk device. Whoever wakes up takes one request and does it to the end: at queue depth 1 one
- * wake-up a request, and no hand-over. A thread that sees more waiting wakes another before it begins. */
+/* The threads of a virtio-blk device, and what they do where there is no io_uring: whoever wakes up takes a request and
+ * does it to the end, at queue depth 1 one wake-up a request and no hand-over. A thread that sees more waiting wakes
+ * another before it begins. */
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -8,28 +9,29 @@
 
 #include "virtio/block.h"
 
-#define TIMER_EVENT 1000
-#define STOP_EVENT 1001
-
 static int watch(struct block *block, int fd, uint32_t number) {
     /* Edge-triggered: one write wakes one thread. The end is for all of them. */
-    struct epoll_event event = {.events = number == STOP_EVENT ? EPOLLIN : EPOLLIN | EPOLLET, .data.u32 = number};
+    struct epoll_event event = {.events = number == BLOCK_STOP_EVENT ? EPOLLIN : EPOLLIN | EPOLLET, .data.u32 = number};
     return epoll_ctl(block->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
-int block_threads_init(struct block *block) {
+int block_threads_init(struct block *block, bool may_ring) {
     block->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     block->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     block->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (block->epoll_fd >= 0 && block->timer_fd >= 0 && block->stop_fd >= 0 &&
-        watch(block, block->timer_fd, TIMER_EVENT) == 0 && watch(block, block->stop_fd, STOP_EVENT) == 0)
+        watch(block, block->timer_fd, BLOCK_TIMER_EVENT) == 0 && watch(block, block->stop_fd, BLOCK_STOP_EVENT) == 0) {
+        if (may_ring)
+            block_ring_init(block); /* old, forbidden or full: then without */
         return 0;
+    }
     int code = errno;
     block_threads_close(block);
     return -code;
 }
 
 void block_threads_close(struct block *block) {
+    block_ring_close(block);
     int *const fds[] = {&block->epoll_fd, &block->timer_fd, &block->stop_fd};
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
         if (*fds[i] >= 0)
@@ -52,8 +54,7 @@ static bool within_limits(struct block *block, const struct chain *chain) {
     return false;
 }
 
-/* With the lock held: the next request of the queue. When it is false, a kick or the timer comes for what follows. */
-static bool next(struct block *block, unsigned index, struct chain *chain) {
+bool block_next(struct block *block, unsigned index, struct chain *chain) {
     struct virtio_device *device = &block->device;
     struct virtqueue *queue = &device->queues[index];
     do {
@@ -68,12 +69,13 @@ static bool next(struct block *block, unsigned index, struct chain *chain) {
     return false;
 }
 
-void block_drain(struct block *block, unsigned index) {
+/* One thread's turn at a queue: requests until there are none that it may serve. */
+static void drain(struct block *block, unsigned index) {
     struct virtio_device *device = &block->device;
     struct virtqueue *queue = &device->queues[index];
     struct block_job job;
     pthread_mutex_lock(&device->lock);
-    while (virtio_running(device) && queue->ready && next(block, index, &job.chain)) {
+    while (virtio_running(device) && queue->ready && block_next(block, index, &job.chain)) {
         device->in_flight++;
         if (block->waiting > 0 && !block->helper_called && virtqueue_waiting(queue)) {
             block->helper_called = true;
@@ -97,20 +99,22 @@ void block_drain(struct block *block, unsigned index) {
     pthread_mutex_unlock(&device->lock);
 }
 
-/* Which queues to look at after ``event``. */
-static void serve_event(struct block *block, uint32_t event) {
-    struct virtio_device *device = &block->device;
-    uint64_t count;
-    if (event == TIMER_EVENT) {
-        if (read(block->timer_fd, &count, sizeof(count)) < 0)
-            return; /* another thread has it */
-        for (unsigned i = 0; i < device->queue_count; i++)
-            block_drain(block, i);
-    } else if (event < device->queue_count) {
-        eventfd_read(device->queues[event].kick_fd, &count);
-        count_shared(&device->notifications, 1);
-        block_drain(block, event);
+void block_poll(struct block *block) {
+    if (block->ring != NULL) {
+        block_ring_turn(block);
+        block_ring_finish(block);
     }
+    for (unsigned i = 0; block->ring == NULL && i < block->device.queue_count; i++)
+        drain(block, i);
+}
+
+bool block_note(struct block *block, uint32_t event) {
+    uint64_t count;
+    if (event == BLOCK_TIMER_EVENT && read(block->timer_fd, &count, sizeof(count)) < 0)
+        return false; /* another thread has it */
+    if (event < block->device.queue_count) /* the eventfd is not read: each write wakes an edge-triggered epoll */
+        count_shared(&block->device.notifications, 1);
+    return event == BLOCK_STOP_EVENT; /* it stays readable until all threads have seen it */
 }
 
 static void set_waiting(struct block *block, bool waits) {
@@ -131,13 +135,15 @@ static void *block_main(void *opaque) {
         set_waiting(block, true);
         int count = epoll_wait(block->epoll_fd, &event, 1, -1);
         set_waiting(block, false);
-        if (count == 1 && event.data.u32 == STOP_EVENT)
-            return NULL; /* the end stays readable until all have seen it */
-        if (count == 1) {
-            gate_enter(block->device.gate);
-            serve_event(block, event.data.u32);
-            gate_leave(block->device.gate);
-        }
+        if (count != 1)
+            continue;
+        if (block_note(block, event.data.u32))
+            return NULL;
+        gate_enter(block->device.gate);
+        for (unsigned i = 0; i < block->device.queue_count; i++)
+            if (event.data.u32 == i || event.data.u32 == BLOCK_TIMER_EVENT)
+                drain(block, i);
+        gate_leave(block->device.gate);
     }
 }
 
@@ -147,6 +153,8 @@ int block_threads_start(struct virtio_device *device) {
     for (unsigned i = 0; i < device->queue_count && block->thread_count == 0 && result == 0; i++)
         if (watch(block, device->queues[i].kick_fd, i) < 0 && errno != EEXIST)
             result = -errno;
+    if (result == 0 && block->ring != NULL && block->thread_count == 0)
+        return block_ring_start(block);
     while (result == 0 && block->thread_count < BLOCK_THREADS) {
         result = device_thread_start(&block->threads[block->thread_count], "block", block_main, block);
         block->thread_count += result == 0;
@@ -158,6 +166,8 @@ void block_threads_stop(struct virtio_device *device) {
     struct block *block = device->state;
     eventfd_t count;
     eventfd_write(block->stop_fd, 1);
+    if (block->ring != NULL && block->thread_count > 0)
+        block_ring_stop(block);
     while (block->thread_count > 0)
         pthread_join(block->threads[--block->thread_count], NULL);
     eventfd_read(block->stop_fd, &count);

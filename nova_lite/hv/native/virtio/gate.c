@@ -23,6 +23,12 @@ void gate_enter(struct gate *gate) {
     pthread_mutex_unlock(&gate->lock);
 }
 
+void gate_enter_beside(struct gate *gate) {
+    pthread_mutex_lock(&gate->lock);
+    gate->inside++;
+    pthread_mutex_unlock(&gate->lock);
+}
+
 void gate_leave(struct gate *gate) {
     pthread_mutex_lock(&gate->lock);
     if (--gate->inside == 0 && gate->closed)
