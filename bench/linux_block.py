@@ -67,6 +67,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 COMPARISON = linux_phases.Comparison(
     "bench.linux_block", __doc__, "requests", PHASES,
     f"QEMU -M q35 virtio-blk-pci cache=none aio={linux_vmms.QEMU_AIO}", _vmms, _options,
+    others=(linux_vmms.WITHOUT_IO_URING,),
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ class Comparison:
     vmms: Callable[[Path, argparse.Namespace], contextlib.AbstractContextManager[linux_vmms.Vmms]]
     options: Callable[[argparse.ArgumentParser], object] = id  # adds those of its own to the command line
     rounds: int = 3
+    others: tuple[str, ...] = ()  # measured and shown as well
 
     @property
     def name(self) -> str:
@@ -56,7 +57,7 @@ def turns(comparison: Comparison, given: argparse.Namespace) -> Iterator[dict[st
     """A document at the begin and at the end of each phase of each VM."""
     with tempfile.TemporaryDirectory(prefix="nlb-") as name, comparison.vmms(Path(name), given) as vmms:
         for _ in range(given.rounds):
-            for vmm in (OURS, BASELINE):
+            for vmm in (OURS, BASELINE, *comparison.others):
                 with vmms.running(vmm) as vm:
                     for phase in comparison.amounts:
                         begin, end = f"bench: begin {phase}".encode(), f"bench: end {phase} ".encode()
@@ -90,7 +91,8 @@ class Runs:
             seconds = statistics.median(run[key] for run in self._found[name, phase])
             return round(self._comparison.amounts[phase] / max(seconds, LEAST_SECONDS), 1)
 
-        return {phase: {name: rate(name, phase) for name in (OURS, BASELINE)} for phase in self._comparison.amounts}
+        names = (OURS, BASELINE, *self._comparison.others)
+        return {phase: {name: rate(name, phase) for name in names} for phase in self._comparison.amounts}
 
     def result(self, counted: tuple[str, ...]) -> dict[str, object]:
         """``counted``: which of "clock" and "cpu" there are; the worst phase by any of them is the value."""

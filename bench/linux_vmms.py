@@ -32,8 +32,9 @@ CMDLINE = "console=ttyS0 quiet panic=-1 nl.then=wait"
 INIT_LINE, READY_LINE = b"nl: init", b"nl: ready"
 PATIENCE = 120.0
 MAC = "02:00:00:00:00:01"
+WITHOUT_IO_URING = "nova-lite without io_uring"
 #: name → how: ours as it starts a bzImage by itself or unpacked by us; QEMU's machines with bzImage or vmlinux (PVH).
-NOVA_LITE = {"nova-lite": None, "nova-lite elf64": "elf64"}
+NOVA_LITE = {"nova-lite": None, "nova-lite elf64": "elf64", WITHOUT_IO_URING: None}
 QEMU_AIO = "native"
 QEMU = {
     "microvm": ("microvm", False),
@@ -162,7 +163,8 @@ class Vmms:
             "serial": {"mode": "File", "file": str(console.path)},
         }
         if self._disk is not None:
-            config["disks"] = [{"path": str(self._disk), "direct": True}]
+            disk = {"path": str(self._disk), "direct": True, "disable_io_uring": name == WITHOUT_IO_URING}
+            config["disks"] = [disk | {"image_type": "Raw"}]
         if self._tap is not None:
             config["net"] = [{"tap": self._tap, "mac": MAC}]
         started = time.monotonic()

@@ -35,6 +35,7 @@ struct pair {
     struct net *net;
     unsigned receive, transmit; /* numbers of the queues */
     bool attached;              /* the tap hands packets to it */
+    bool watched;               /* the loop waits for them */
     struct loop_source tap;
     size_t waiting; /* bytes of a packet in ``packet`` for which the guest has no room yet */
     uint8_t packet[PACKET_SIZE];
@@ -49,8 +50,9 @@ struct net {
 };
 
 static void watch_tap(struct pair *pair, bool on) {
-    if (pair->tap.fd >= 0)
+    if (pair->tap.fd >= 0 && pair->watched != on)
         loop_change(pair->net->device.loop, &pair->tap, on ? EPOLLIN : 0);
+    pair->watched = on;
 }
 
 /* Whether ``bytes`` may pass now; if not, the timer brings both queues back. */
@@ -194,6 +196,7 @@ static void use_pairs(struct net *net, unsigned count) {
             loop_add(net->device.loop, &pair->tap, EPOLLIN);
         else /* a descriptor without its tap is "ready" for ever */
             loop_remove(net->device.loop, &pair->tap);
+        pair->watched = pair->attached;
     }
 }
 
