@@ -46,7 +46,7 @@ def _vmms(folder: Path, _: argparse.Namespace) -> Iterator[linux_vmms.Vmms]:
         f"ip addr add {GUEST}/24 dev eth0; ip link set eth0 up;"
         f"program {HOST} {PORT} {PHASES['guest_to_host']} {PHASES['round_trips']}"
     )
-    vmms = linux_vmms.Vmms(files, f'{linux_vmms.CMDLINE} nl.run="{run}"', tap=TAP)
+    vmms = linux_vmms.Vmms(files, f'{linux_vmms.CMDLINE} nl.run="{run}"', card=TAP)
     try:
         with subprocess.Popen([program, "serve", HOST, str(PORT)]) as server:
             try:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.hv import guests
-from nova_lite.hv.vmm import bzimage, client, loader
+from nova_lite.hv.vmm import bzimage, client, loader, tap
 from nova_lite.hv.vmm.kernel_file import File
 from nova_lite.hv.vmm.spawner import Spawner
 from nova_lite.hv.vmm.unpack import unpack
@@ -114,9 +114,9 @@ class Vmms:
     """Starts VMs by the names in NOVA_LITE and QEMU. Our VMMs are forked from a warm zygote, as the agent does it."""
 
     def __init__(
-        self, files: Files, cmdline: str = CMDLINE, *, disk: Path | None = None, tap: str | None = None
+        self, files: Files, cmdline: str = CMDLINE, *, disk: Path | None = None, card: str | None = None
     ) -> None:
-        self._files, self._cmdline, self._disk, self._tap = files, cmdline, disk, tap
+        self._files, self._cmdline, self._disk, self._tap = files, cmdline, disk, card
         self._spawner = Spawner(files.folder / "zygote.log")
         self._spawner.start()
 
@@ -140,9 +140,9 @@ class Vmms:
             yield
 
     @contextlib.contextmanager
-    def _forked(self, api: Path, config: dict[str, Any]) -> Iterator[int]:
+    def _forked(self, api: Path, config: dict[str, Any], fds: Sequence[int] = ()) -> Iterator[int]:
         """A VMM from the zygote: its process."""
-        pid = self._spawner.spawn(api, "bench", config).pid
+        pid = self._spawner.spawn(api, "bench", config, fds).pid
         end = os.pidfd_open(pid)
         try:
             yield pid
@@ -165,10 +165,15 @@ class Vmms:
         if self._disk is not None:
             disk = {"path": str(self._disk), "direct": True, "disable_io_uring": name == WITHOUT_IO_URING}
             config["disks"] = [disk | {"image_type": "Raw"}]
-        if self._tap is not None:
-            config["net"] = [{"tap": self._tap, "mac": MAC}]
-        started = time.monotonic()
-        with self._forked(api, config) as pid:
+        with contextlib.ExitStack() as opened:
+            fds: list[int] = []
+            if self._tap is not None:  # as the agent does it: a VMM has no right to open one
+                fds, _ = tap.open_tap(self._tap)
+                for fd in fds:
+                    opened.callback(os.close, fd)
+                config["net"] = [{"mac": MAC, "num_queues": 2, "fds": [0]}]
+            started = time.monotonic()
+            pid = opened.enter_context(self._forked(api, config, fds))
             yield Running(pid, console, started, time.monotonic(), api)
 
     @contextlib.contextmanager
