@@ -1,7 +1,8 @@
 """Fuzzes devices (libFuzzer, needs clang) and loaders (loaders.py): ``python fuzz/run.py SECONDS [KIND...]``.
 
-Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run
-adds in ``build/fuzz``; a finding ends the run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in ``corpus/<kind>`` with the fix.
+Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run adds
+in ``build/fuzz``; a finding ends the run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in
+``corpus/<kind>`` with the fix.
 """
 
 from __future__ import annotations
