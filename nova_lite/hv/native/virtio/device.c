@@ -28,7 +28,9 @@ static void on_kick(void *opaque, uint32_t events) {
     struct virtio_kick *kick = opaque;
     struct virtio_device *device = kick->device;
     unsigned queue = (unsigned)(kick - device->kicks);
+    eventfd_t count;
     (void)events;
+    eventfd_read(kick->source.fd, &count);
     pthread_mutex_lock(&device->lock);
     count_shared(&device->notifications, 1);
     if (virtio_running(device) && device->queues[queue].ready)
@@ -68,7 +70,7 @@ int virtio_attach(struct virtio_device *device, const struct virtio_host *host) 
         if (queue->kick_fd < 0)
             result = -errno;
         else if (!device->kind->own_threads)
-            result = loop_add(device->loop, &device->kicks[i].source, EPOLLIN | EPOLLET); /* so nobody need read it */
+            result = loop_add(device->loop, &device->kicks[i].source, EPOLLIN);
     }
     reset_state(device);
     if (result == 0 && device->kind->attached != NULL)
