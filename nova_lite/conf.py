@@ -100,6 +100,29 @@ COMPUTE_OPTS = [
     cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),
 ]
 
+NETWORK_OPTS = [
+    cfg.BoolOpt(
+        "enabled",
+        default=True,
+        help="Give servers networks of this host: bridges, taps, nftables, dnsmasq. Needs CAP_NET_ADMIN.",
+    ),
+    cfg.StrOpt(
+        "default_cidr",
+        help="IPv4 range of the network that the first start makes; unset: one that meets nothing on this host.",
+    ),
+    cfg.StrOpt(
+        "run_path",
+        default="/run/nova-lite",
+        help="Folder for dnsmasq's files, which the user nobody must be able to read.",
+    ),
+    cfg.FloatOpt(
+        "check_interval",
+        default=10.0,
+        min=0.1,
+        help="Seconds between looks at bridges, taps, rules and dnsmasq; what is missing is made again.",
+    ),
+]
+
 QUOTA_OPTS = [
     cfg.IntOpt("instances", default=10, min=-1, help="Servers per project; -1 is unlimited."),
     cfg.IntOpt("cores", default=20, min=-1, help="vCPUs per project; -1 is unlimited."),
@@ -141,6 +164,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("api", API_OPTS),
     ("database", DATABASE_OPTS),
     ("compute", COMPUTE_OPTS),
+    ("network", NETWORK_OPTS),
     ("quota", QUOTA_OPTS),
     ("serial_console", SERIAL_CONSOLE_OPTS),
     ("consoleauth", CONSOLEAUTH_OPTS),
@@ -209,6 +233,10 @@ class Paths:
         """Create the folders, readable by the owner only."""
         for folder in (self.state, self.images, self.instances, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def network_run_path(conf: cfg.ConfigOpts) -> Path:
+    return Path(conf.network.run_path)
 
 
 def paths(conf: cfg.ConfigOpts) -> Paths:

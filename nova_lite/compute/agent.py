@@ -27,10 +27,12 @@ from nova_lite.compute.journal import Journal
 from nova_lite.compute.node_api import NodeError
 from nova_lite.compute.node_server import NodeServer
 from nova_lite.compute.reconcile import Reconciler
+from nova_lite.compute.wiring import Wiring
 from nova_lite.compute.work import Host, Work
 from nova_lite.db import hosts as db_hosts
 from nova_lite.db.engine import Database
 from nova_lite.hv.driver import Driver, DriverError, MachineEvent, MachineNotFound
+from nova_lite.network.commands import NetworkError
 from nova_lite.notify import notify
 
 LOG = logging.getLogger("nova_lite.compute.agent")  # also when it runs as __main__
@@ -53,7 +55,10 @@ class Agent:
         self.host: str = conf.host
         self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         self.images = ImageStore(self.database, self._paths, self.host)
-        host = Host(self.database, driver, self.images, self.host, conf.compute.shutdown_timeout)
+        self._wiring = Wiring(conf, self.database)
+        host = Host(
+            self.database, driver, self.images, self._wiring, self.host, conf.compute.shutdown_timeout
+        )
         self._shutdowns = host.shutdowns
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
         self._journal = Journal(self.database, self.host, Work(host), conf.compute.parallel_operations)
@@ -65,9 +70,11 @@ class Agent:
                 "Server.consoleOutput": self._console_output,
                 "Server.diagnostics": self._diagnostics,
                 "Host.getCapabilities": self._capabilities,
+                "Host.refreshSecurityGroups": self._refresh_security_groups,
             },
         )
         self._stopped = threading.Event()
+        self._network_checks = threading.Thread(target=self._check_networks, name="networks", daemon=True)
         self._lock = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -76,11 +83,13 @@ class Agent:
         self.database.upgrade()
         self._driver.start(self._on_event)
         self._register()
+        self._wiring.start()
         self._node_api.start()
         for uuid in sorted(self._reconciler.servers_to_settle()):
             self._journal.submit(uuid, functools.partial(self._reconciler.settle, uuid))
         self._journal.start()
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
+        self._network_checks.start()
         LOG.info("The agent of %s works", self.host)
 
     def stop(self) -> None:
@@ -88,6 +97,8 @@ class Agent:
         self._stopped.set()
         self._node_api.close()
         self._journal.stop(_FINISH_SECONDS)
+        self._network_checks.join()
+        self._wiring.close()
         self._driver.close()
         self.database.close()
         self._lock.close()
@@ -128,6 +139,10 @@ class Agent:
             except Exception as error:  # whatever it is, the next beat may work: a host must not fall silent for it
                 LOG.warning("No heartbeat this time: %s", error)
 
+    def _check_networks(self) -> None:
+        while not self._stopped.wait(self._conf.network.check_interval):
+            self._wiring.check()
+
     def _on_event(self, event: MachineEvent) -> None:
         """Called by the driver's thread: a VM did something unasked."""
         if event.kind == "reset":  # it runs as before; a guest may do this all day, the log must not grow with it
@@ -158,6 +173,13 @@ class Agent:
             info = self._driver.info(uuid)
             counters = self._driver.counters(uuid)
         return {"power_state": int(info.power_state), "counters": counters}
+
+    def _refresh_security_groups(self) -> dict[str, Any]:
+        try:
+            self._wiring.rules_changed()
+        except NetworkError as error:
+            raise NodeError("HypervisorFailed", str(error)) from error
+        return {}
 
     def _capabilities(self) -> dict[str, Any]:
         with _named_errors():

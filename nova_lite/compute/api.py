@@ -13,6 +13,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``images.py``          ``list_images get_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
                        availability_zones``
+``networks.py``        ``ports``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
 this one               everything else on servers
@@ -37,6 +38,7 @@ from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.images import ImageVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
+from nova_lite.compute.networks import NetworkVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
@@ -60,7 +62,17 @@ def connect(conf: cfg.ConfigOpts) -> API:
     return API(conf, database, NodeClient(paths.agent_socket))
 
 
-class API(CreateVerbs, FlavorVerbs, KeypairVerbs, ImageVerbs, HostVerbs, OperationVerbs, QuotaVerbs, ConsoleVerbs):
+class API(
+    CreateVerbs,
+    FlavorVerbs,
+    KeypairVerbs,
+    ImageVerbs,
+    HostVerbs,
+    NetworkVerbs,
+    OperationVerbs,
+    QuotaVerbs,
+    ConsoleVerbs,
+):
     """One per API worker; used by all its threads."""
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database, agent: NodeClient) -> None:

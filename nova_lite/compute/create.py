@@ -14,6 +14,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import networks as server_networks
 from nova_lite.compute import quotas, scheduling, states
 from nova_lite.context import RequestContext
 from nova_lite.db import flavors as db_flavors
@@ -60,12 +61,16 @@ class CreateVerbs:
         trusted_image_certificates: list[str] | None = None,
         host: str | None = None,
         hypervisor_hostname: str | None = None,
+        networks: list[dict[str, Any]] | str | None = None,
+        security_groups: list[str] | None = None,
         admin_pass: str | None = None,
     ) -> list[objects.Instance]:
         """Accept ``min_count`` to ``max_count`` (default: ``min_count``) servers, as many as the quota allows.
 
         :param availability_zone: a zone, or Nova's ``zone:host`` form (see ``parse_availability_zone``).
         :param host: run on this host (so does ``hypervisor_hostname``).
+        :param networks: cards as a request lists them, "auto" or "none" (see ``networks.wishes``).
+        :param security_groups: names or ids for every card; the project's default one when None.
         :param admin_pass: accepted and not used: nothing in the guest could set it.
         :returns: the servers, building; in error with a fault where no host can take them.
         :raises Invalid: image, flavor, keypair, zone, host or user data cannot be used.
@@ -128,15 +133,76 @@ class CreateVerbs:
             count = quotas.fitting_count(
                 connection, self.conf, str(context.project_id), wanted.flavor, min_count, max_count
             )
+            wished_networks = server_networks.wishes(connection, context, networks, max_count)
+            groups = []
+            if wished_networks or security_groups:
+                groups = server_networks.groups_of(self.database, connection, wanted.project_id, security_groups)
             scheduler = scheduling.Scheduler(connection, self.database, self.conf)
             wished_host = scheduler.wished_host(host or zone_host, hypervisor_hostname or zone_node)
             instances = [
-                _insert(connection, context, replace(wanted), index, count, scheduler, wished_host)
+                self._insert(
+                    connection, context, replace(wanted), index, count, scheduler, wished_host, wished_networks, groups
+                )
                 for index in range(count)
             ]
         for host_name in {instance.host for instance in instances}:
             self._poke(host_name)
         return instances
+
+    def _insert(
+        self,
+        connection: Connection,
+        context: RequestContext,
+        instance: objects.Instance,
+        index: int,
+        count: int,
+        scheduler: scheduling.Scheduler,
+        wished_host: str | None,
+        wished_networks: list[server_networks.Wish],
+        groups: list[str],
+    ) -> objects.Instance:
+        """Write one server and its journal row; in error at once when no host can take it or a network is full."""
+        instance.uuid = str(uuidlib.uuid4())
+        instance.launch_index = index
+        if count > 1:
+            instance.display_name = f"{instance.display_name}-{index + 1}"
+        if not instance.hostname:
+            instance.hostname = sanitize_hostname(instance.display_name) or f"server-{instance.uuid}"[:63]
+        reason = None
+        try:
+            instance.host = scheduler.place(instance.flavor, wished_host)
+        except scheduling.NoValidHost as error:
+            reason = str(error)
+            instance.vm_state, instance.task_state = "error", None
+            instance.fault = objects.Fault(500, reason, now())
+        instance.id = db_instances.insert(connection, instance)
+        if reason is None:
+            try:
+                server_networks.allot(self.database, connection, instance, wished_networks, groups)
+            except server_networks.NoMoreFixedIps as error:
+                reason = str(error)
+                instance.vm_state, instance.task_state = "error", None
+                columns = {"vm_state": "error", "task_state": None, **db_instances.fault_columns(500, reason)}
+                db_instances.update(connection, instance.uuid, columns)
+        operation_id = db_operations.insert(
+            connection,
+            {
+                "uuid": str(uuidlib.uuid4()),
+                "instance_uuid": instance.uuid,
+                "action": states.CREATE.action,
+                "host": instance.host,
+                "state": "failed" if reason else "pending",
+                "request_id": context.request_id,
+                "user_id": context.user_id,
+                "project_id": context.project_id,
+                "message": reason,
+                "args": {},
+            },
+        )
+        if reason:
+            event = "conductor_schedule_and_build_instances"
+            db_operations.record_event(connection, operation_id, event, None, "Error", reason)
+        return instance
 
     def parse_availability_zone(self, value: str | None) -> tuple[str | None, str | None, str | None]:
         """Split Nova's ``zone:host:node`` into its parts, each None when absent. Invalid when there are more.
@@ -150,51 +216,6 @@ class CreateVerbs:
             raise exceptions.Invalid("Invalid input received: Unable to parse availability_zone")
         zone, host, node = (parts + ["", ""])[:3]
         return zone or None, host or None, node or None
-
-
-def _insert(
-    connection: Connection,
-    context: RequestContext,
-    instance: objects.Instance,
-    index: int,
-    count: int,
-    scheduler: scheduling.Scheduler,
-    wished_host: str | None,
-) -> objects.Instance:
-    """Write one server and its journal row; in error at once when no host can take it."""
-    instance.uuid = str(uuidlib.uuid4())
-    instance.launch_index = index
-    if count > 1:
-        instance.display_name = f"{instance.display_name}-{index + 1}"
-    if not instance.hostname:
-        instance.hostname = sanitize_hostname(instance.display_name) or f"server-{instance.uuid}"[:63]
-    reason = None
-    try:
-        instance.host = scheduler.place(instance.flavor, wished_host)
-    except scheduling.NoValidHost as error:
-        reason = str(error)
-        instance.vm_state, instance.task_state = "error", None
-        instance.fault = objects.Fault(500, reason, now())
-    instance.id = db_instances.insert(connection, instance)
-    operation_id = db_operations.insert(
-        connection,
-        {
-            "uuid": str(uuidlib.uuid4()),
-            "instance_uuid": instance.uuid,
-            "action": states.CREATE.action,
-            "host": instance.host,
-            "state": "failed" if reason else "pending",
-            "request_id": context.request_id,
-            "user_id": context.user_id,
-            "project_id": context.project_id,
-            "message": reason,
-            "args": {},
-        },
-    )
-    if reason:
-        event = "conductor_schedule_and_build_instances"
-        db_operations.record_event(connection, operation_id, event, None, "Error", reason)
-    return instance
 
 
 def _usable_flavor(connection: Connection, context: RequestContext, flavor_ref: str) -> objects.Flavor:

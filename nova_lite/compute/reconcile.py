@@ -116,7 +116,7 @@ class Reconciler:
             LOG.error("Server %s: %s", uuid, message)
             return CRASHED | db_instances.fault_columns(500, message)
         LOG.warning("The VM of server %s is gone; it is started again", uuid)
-        spec = self._host.spec(instance)
+        spec = self._host.wired_spec(instance)
         self._host.driver.prepare(spec)
         self._host.driver.power_on(spec)
         if instance.vm_state == "paused":

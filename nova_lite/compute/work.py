@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_lite import objects
 from nova_lite.compute import shutdown, states
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
+from nova_lite.compute.wiring import Wiring
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
@@ -40,9 +41,16 @@ class Host:
     """The hypervisor of this host, spoken to in servers instead of machines."""
 
     def __init__(
-        self, database: Database, driver: Driver, images: ImageStore, name: str, shutdown_timeout: int
+        self,
+        database: Database,
+        driver: Driver,
+        images: ImageStore,
+        wiring: Wiring,
+        name: str,
+        shutdown_timeout: int,
     ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
+        self.wiring = wiring
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
@@ -61,6 +69,10 @@ class Host:
             cmdline=image.cmdline,
             initramfs=self.images.initramfs(image),
         )
+
+    def wired_spec(self, instance: objects.Instance) -> MachineSpec:
+        """What to run, its network cards connected. DriverError when they cannot be."""
+        return replace(self.spec(instance), nics=self.wiring.connect(instance))
 
     def info(self, uuid: str) -> MachineInfo:
         """The VM as it is; SHUTDOWN when there is none."""
@@ -95,7 +107,7 @@ def _prepare(host: Host, instance: objects.Instance, operation: objects.Operatio
 
 
 def _boot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    host.driver.power_on(host.spec(instance))
+    host.driver.power_on(host.wired_spec(instance))
 
 
 def _shut_down(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -112,7 +124,7 @@ def _power_off(host: Host, instance: objects.Instance, operation: objects.Operat
 
 
 def _reboot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    spec, hard = host.spec(instance), bool(operation.args.get("hard"))
+    spec, hard = host.wired_spec(instance), bool(operation.args.get("hard"))
     if not hard:
         host.shut_down(instance, spec, operation)
         if not host.is_current(operation):
@@ -132,6 +144,10 @@ def _destroy(host: Host, instance: objects.Instance, operation: objects.Operatio
     host.driver.destroy(instance.uuid)
 
 
+def _disconnect(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.wiring.disconnect(instance)
+
+
 @dataclass(frozen=True)
 class Plan:
     """``verb`` says which task states are its own; ``outcome`` is None where the server is then deleted."""
@@ -149,6 +165,7 @@ def _plan_of(operation: objects.Operation) -> Plan | None:
 
 
 _REBOOT_HARD = Plan(states.REBOOT_HARD, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE)
+_DELETE = (("destroy", _destroy), ("disconnect", _disconnect))
 PLANS = {
     "create": Plan(
         states.CREATE, "compute__do_build_and_run_instance", (("prepare", _prepare), ("boot", _boot)), ACTIVE
@@ -160,8 +177,8 @@ PLANS = {
     "reboot": Plan(states.REBOOT, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE),
     "pause": Plan(states.PAUSE, "compute_pause_instance", (("pause", _pause),), PAUSED),
     "unpause": Plan(states.UNPAUSE, "compute_unpause_instance", (("unpause", _unpause),), ACTIVE),
-    "delete": Plan(states.DELETE, "compute_terminate_instance", (("destroy", _destroy),), None),
-    "forceDelete": Plan(states.FORCE_DELETE, "compute_terminate_instance", (("destroy", _destroy),), None),
+    "delete": Plan(states.DELETE, "compute_terminate_instance", _DELETE, None),
+    "forceDelete": Plan(states.FORCE_DELETE, "compute_terminate_instance", _DELETE, None),
 }
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from nova_lite import exceptions
 from nova_lite.db import patterns
-from nova_lite.db.tables import instances
+from nova_lite.db.tables import fixed_ips, instances, ports
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -110,6 +110,11 @@ def _metadata(value: dict[str, str] | Sequence[dict[str, str]]) -> Condition:
     )
 
 
+def _has_address(pattern: str) -> Condition:
+    matching = fixed_ips.c.ip_address.regexp_match(patterns.checked(pattern))
+    return sa.exists().where(ports.c.device_id == instances.c.uuid, fixed_ips.c.port_id == ports.c.id, matching)
+
+
 FILTERS: dict[str, Callable[[Any], Condition]] = {
     "uuid": _exact(instances.c.uuid),
     "project_id": _exact(instances.c.project_id),
@@ -149,9 +154,8 @@ FILTERS: dict[str, Callable[[Any], Condition]] = {
     "not_tags": lambda value: sa.not_(sa.and_(sa.true(), *map(_has, value))),
     "not_tags_any": lambda value: sa.not_(sa.or_(sa.false(), *map(_has, value))),
     "metadata": _metadata,
-    # Servers have no addresses yet, so no pattern of addresses matches any.
-    "ip": lambda value: sa.false(),
-    "ip6": lambda value: sa.false(),
+    "ip": lambda value: _has_address(str(value)),
+    "ip6": lambda value: sa.false(),  # networks are IPv4 here
 }
 
 _SORT_NAMES = {

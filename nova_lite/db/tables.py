@@ -250,3 +250,90 @@ console_auth_tokens = sa.Table(
     sa.Column("host", sa.String(255), nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
+
+networks = sa.Table(
+    "networks",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("project_id", sa.String(255)),
+    sa.Column("shared", sa.Boolean, nullable=False),
+    sa.Column("is_default", sa.Boolean, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+subnets = sa.Table(
+    "subnets",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column(
+        "network_id", sa.String(36), sa.ForeignKey("networks.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    sa.Column("cidr", sa.String(64), nullable=False),
+    sa.Column("gateway_ip", sa.String(64), nullable=False),
+    # What is allotted unasked, as numbers, and the last that was: addresses come round as late as can be.
+    sa.Column("pool_start", sa.BigInteger, nullable=False),
+    sa.Column("pool_end", sa.BigInteger, nullable=False),
+    sa.Column("last_allotted", sa.BigInteger, nullable=False),
+    sa.Column("dns_servers", Json, nullable=False),
+)
+
+ports = sa.Table(
+    "ports",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("network_id", sa.String(36), sa.ForeignKey("networks.id"), nullable=False, index=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("mac_address", sa.String(17), nullable=False, unique=True),
+    sa.Column("device_id", sa.String(36), sa.ForeignKey("instances.uuid"), index=True),
+    sa.Column("device_index", sa.Integer, nullable=False),
+    sa.Column("tag", sa.String(255)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+fixed_ips = sa.Table(
+    "fixed_ips",
+    metadata,
+    sa.Column("port_id", sa.String(36), sa.ForeignKey("ports.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("subnet_id", sa.String(36), sa.ForeignKey("subnets.id"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),  # the address: one port has it
+    sa.Column("ip_address", sa.String(64), nullable=False, index=True),
+)
+
+security_groups = sa.Table(
+    "security_groups",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("project_id", "name"),
+)
+
+security_group_rules = sa.Table(
+    "security_group_rules",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column(
+        "security_group_id",
+        sa.String(36),
+        sa.ForeignKey("security_groups.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("direction", sa.String(8), nullable=False),
+    sa.Column("protocol", sa.String(8)),
+    sa.Column("port_range_min", sa.Integer),
+    sa.Column("port_range_max", sa.Integer),
+    sa.Column("remote_ip_prefix", sa.String(64)),
+    sa.Column("remote_group_id", sa.String(36), sa.ForeignKey("security_groups.id")),
+)
+
+port_security_groups = sa.Table(
+    "port_security_groups",
+    metadata,
+    sa.Column("port_id", sa.String(36), sa.ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("security_group_id", sa.String(36), sa.ForeignKey("security_groups.id"), primary_key=True),
+)

@@ -7,7 +7,22 @@ from nova_lite.objects.flavor import Flavor
 from nova_lite.objects.image import Image
 from nova_lite.objects.instance import Fault, Instance
 from nova_lite.objects.keypair import Keypair
+from nova_lite.objects.network import Network, Port, SecurityGroup, SecurityGroupRule
 from nova_lite.objects.operation import Event, Operation
 from nova_lite.objects.service import Hypervisor, Service
 
-__all__ = ["Event", "Fault", "Flavor", "Hypervisor", "Image", "Instance", "Keypair", "Operation", "Service"]
+__all__ = [
+    "Event",
+    "Fault",
+    "Flavor",
+    "Hypervisor",
+    "Image",
+    "Instance",
+    "Keypair",
+    "Network",
+    "Operation",
+    "Port",
+    "SecurityGroup",
+    "SecurityGroupRule",
+    "Service",
+]

@@ -76,7 +76,9 @@ def brief(req: wsgi.Request, instance: objects.Instance) -> dict[str, Any]:
     }
 
 
-def full(req: wsgi.Request, instance: objects.Instance, host_statuses: HostStatuses) -> dict[str, Any]:
+def full(
+    req: wsgi.Request, instance: objects.Instance, host_statuses: HostStatuses, ports: list[objects.Port]
+) -> dict[str, Any]:
     """Everything about one server."""
     status = server_status.status_of(instance.vm_state, instance.task_state, instance.deleted)
     facts = brief(req, instance) | {
@@ -110,7 +112,7 @@ def full(req: wsgi.Request, instance: objects.Instance, host_statuses: HostStatu
         "root_device_name": instance.root_device_name,
         "volumes_attached": [],
     }
-    facts |= _host(instance) | _addresses(instance) | _image(req, instance) | _flavor(req, instance.flavor)
+    facts |= _host(instance) | _addresses(instance, ports) | _image(req, instance) | _flavor(req, instance.flavor)
     facts |= _times(instance) | host_statuses.of(instance)
     if status in server_status.WITH_PROGRESS:
         facts["progress"] = instance.progress
@@ -133,10 +135,23 @@ def _host(instance: objects.Instance) -> dict[str, Any]:
     }
 
 
-def _addresses(instance: objects.Instance) -> dict[str, Any]:
+def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[str, Any]:
+    """Addresses by the names of their networks; a server without cards is in the default group as far as it goes."""
+    addresses: dict[str, list[dict[str, Any]]] = {}
+    for port in ports:
+        addresses.setdefault(port.network_name, []).extend(
+            {"version": 4, "addr": address, "type": "fixed", "mac_addr": port.mac_address}
+            for address in port.fixed_ips
+        )
+    names = {"type": "OS-EXT-IPS:type", "mac_addr": "OS-EXT-IPS-MAC:mac_addr"}
+    groups = dict.fromkeys(name for port in ports for name in port.security_groups.values())
     return {
-        "addresses": {},
-        "security_groups": [{"name": "default"}],
+        "security_groups": [{"name": name} for name in groups or ["default"]],
+        "addresses": {
+            network: [{names.get(key, key): value for key, value in item.items()} for item in items]
+            for network, items in addresses.items()
+        },
+        "addresses_plain": addresses,
         "access_ip_v4": instance.access_ip_v4,
         "access_ip_v6": instance.access_ip_v6,
         "access_ip_v4_text": instance.access_ip_v4 or "",

@@ -62,9 +62,12 @@ class ServersController(wsgi.Controller):
         """
         servers = self._find(req, params, "os_compute_api:servers:detail:get_all_tenants")
         host_statuses = server_facts.HostStatuses(req, self.compute)
-        return {"servers": [server_facts.full(req, server, host_statuses) for server in servers]} | self._next_links(
-            req, "/servers/detail", servers, params
-        )
+        ports = self.compute.ports(server.uuid for server in servers)
+        return {
+            "servers": [
+                server_facts.full(req, server, host_statuses, ports.get(server.uuid, [])) for server in servers
+            ]
+        } | self._next_links(req, "/servers/detail", servers, params)
 
     def _find(self, req: wsgi.Request, params: ListParams, all_projects_rule: str) -> list[objects.Instance]:
         all_projects = server_filters.wants_all_projects(params)
@@ -101,7 +104,7 @@ class ServersController(wsgi.Controller):
         something goes on or the server is active. Attributes of operators need the rule
         ``os_compute_api:os-extended-server-attributes``, ``host_status`` its own.
         """
-        return server_facts.full(req, obj, server_facts.HostStatuses(req, self.compute))
+        return self._full(req, obj)
 
     @wsgi.route("POST", "/servers", policy="os_compute_api:servers:create")
     @wsgi.version(base="2.1")
@@ -116,8 +119,9 @@ class ServersController(wsgi.Controller):
         quota allows are made, at least ``min_count``; the answer shows the first of them, or, with
         ``return_reservation_id``, the reservation to filter a listing by.
 
-        A server boots from an image; the only block device supported is a local root disk from that image. There are
-        no networks on this host: ``none`` and ``auto`` both give none, any other is not found. Files
+        A server boots from an image; the only block device supported is a local root disk from that image. Without
+        ``networks`` (until 2.36), or with ``auto``, it gets a card on the default network, or none where the host has
+        no networks; ``security_groups``, by name or id, are for all its cards. Files
         (``personality``) cannot be injected. ``adminPass`` is returned, never stored.
         """
         server_create.check_zone(req, self.compute, params.get("availability_zone"))
@@ -148,6 +152,8 @@ class ServersController(wsgi.Controller):
             trusted_image_certificates=params.get("trusted_image_certificates"),
             host=params.get("host"),
             hypervisor_hostname=params.get("hypervisor_hostname"),
+            networks=params.get("networks"),
+            security_groups=[group["name"] for group in params.get("security_groups", []) if "name" in group],
         )
         first = instances[0]
         if params.get("return_reservation_id"):
@@ -181,7 +187,11 @@ class ServersController(wsgi.Controller):
         if "name" in changes:
             changes["name"] = changes["name"].strip()
         updated = self.compute.update(req.context, obj, **changes)
-        return server_facts.full(req, updated, server_facts.HostStatuses(req, self.compute))
+        return self._full(req, updated)
+
+    def _full(self, req: wsgi.Request, server: objects.Instance) -> dict[str, Any]:
+        ports = self.compute.ports([server.uuid]).get(server.uuid, [])
+        return server_facts.full(req, server, server_facts.HostStatuses(req, self.compute), ports)
 
     @wsgi.route("DELETE", "/servers/{server_id}", policy="os_compute_api:servers:delete")
     @wsgi.version(base="2.1")

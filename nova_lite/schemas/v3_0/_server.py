@@ -118,7 +118,8 @@ _GROUPS = {"server_groups": {"type": "array", "items": pt.uuid}}
 def _server(properties: dict[str, Schema]) -> Schema:
     guarded = [name for name, schema in properties.items() if "ext:policy" in schema]
     state_dependent = ["fault", "progress", "security_groups", "host_status"]
-    return closed(properties, optional=guarded + state_dependent, mapping={"power_state": "power_state_name"})
+    mapping = {"addresses": "addresses_plain", "power_state": "power_state_name"}
+    return closed(properties, optional=guarded + state_dependent, mapping=mapping)
 
 
 SERVER = _server(_PROPERTIES | _GROUPS)

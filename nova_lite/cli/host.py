@@ -1,0 +1,44 @@
+"""``nova-lite host``: what the service has made on this host outside of its state folder."""
+
+from __future__ import annotations
+
+import click
+
+from nova_lite import exceptions, host_objects
+from nova_lite.cli import table
+from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.status import ping_agent
+from nova_lite.cli.vms import running_vms
+from nova_lite.network.host import lacking
+
+
+@click.group()
+def host() -> None:
+    """See and remove what the service made on this host outside of its state folder."""
+
+
+@host.command("status")
+@table.json_option
+@pass_settings
+def status(settings: Settings, as_json: bool) -> None:
+    """List bridges, taps, nftables tables and dnsmasq processes, and say whether servers can have networks."""
+    if not as_json:
+        reason = lacking() if settings.conf.network.enabled else "[network] enabled is false"
+        click.echo(f"networks: none, {reason}" if reason else "networks: yes")
+    rows = [vars(found) for found in host_objects.find(settings.conf)]
+    table.show(rows, ["kind", "name", "detail", "mine"], as_json, "Nothing of ours is on this host.")
+
+
+@host.command("clean")
+@pass_settings
+def clean(settings: Settings) -> None:
+    """Remove all that `host status` lists as mine. Refused while the agent or a server runs that needs it."""
+    if ping_agent(settings.paths) is not None:
+        raise exceptions.Conflict("The agent runs and would make it all again: stop the service first.")
+    if running := len(running_vms(settings.paths)):
+        raise exceptions.Conflict(f"{running} VMs run on it: `nova-lite vm stop --all` ends them.")
+    removed = host_objects.clean(settings.conf)
+    for name in removed:
+        click.echo(f"Removed {name}.")
+    if not removed:
+        click.echo("Nothing of ours is on this host.")

@@ -1,0 +1,88 @@
+"""Rows of ``security_groups`` with their rules."""
+
+from __future__ import annotations
+
+import uuid as uuidlib
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from nova_lite import objects
+from nova_lite.db.tables import port_security_groups, security_group_rules, security_groups
+from nova_lite.db.times import now
+
+DEFAULT = "default"
+
+_GROUP = tuple(security_groups.c[name] for name in ("id", "project_id", "name", "description", "created_at"))
+_RULE_FIELDS = (
+    *("id", "security_group_id", "direction", "protocol", "port_range_min", "port_range_max"),
+    *("remote_ip_prefix", "remote_group_id"),
+)
+_RULE = tuple(security_group_rules.c[name] for name in _RULE_FIELDS)
+
+
+def list_(connection: Connection, project_id: str | None = None) -> list[objects.SecurityGroup]:
+    """The groups of a project, or all, by name, each with its rules."""
+    query = sa.select(*_GROUP).order_by(security_groups.c.project_id, security_groups.c.name)
+    if project_id is not None:
+        query = query.where(security_groups.c.project_id == project_id)
+    found = {row.id: objects.SecurityGroup(*row) for row in connection.execute(query)}
+    for rule in rules(connection):
+        if rule.security_group_id in found:
+            found[rule.security_group_id].rules.append(rule)
+    return list(found.values())
+
+
+def rules(connection: Connection) -> list[objects.SecurityGroupRule]:
+    query = sa.select(*_RULE).order_by(security_group_rules.c.id)
+    return [objects.SecurityGroupRule(*row) for row in connection.execute(query)]
+
+
+def find(connection: Connection, project_id: str, name_or_id: str) -> objects.SecurityGroup | None:
+    """The project's group of that id, or else of that name."""
+    own = [group for group in list_(connection, project_id) if name_or_id in (group.id, group.name)]
+    return next((group for group in own if group.id == name_or_id), own[0] if own else None)
+
+
+def insert(connection: Connection, project_id: str, name: str, description: str) -> objects.SecurityGroup:
+    """A group that lets everything out and nothing in; the default one lets its own members in."""
+    group = objects.SecurityGroup(str(uuidlib.uuid4()), project_id, name, description, now())
+    columns = ("id", "project_id", "name", "description", "created_at")
+    connection.execute(sa.insert(security_groups), {column: getattr(group, column) for column in columns})
+    insert_rule(connection, objects.SecurityGroupRule(str(uuidlib.uuid4()), group.id, "egress"))
+    if name == DEFAULT:
+        members = objects.SecurityGroupRule(str(uuidlib.uuid4()), group.id, "ingress", remote_group_id=group.id)
+        insert_rule(connection, members)
+    return group
+
+
+def insert_rule(connection: Connection, rule: objects.SecurityGroupRule) -> None:
+    connection.execute(sa.insert(security_group_rules), {name: getattr(rule, name) for name in _RULE_FIELDS})
+
+
+def delete_rule(connection: Connection, rule_id: str) -> bool:
+    """False when there was none."""
+    query = sa.delete(security_group_rules).where(security_group_rules.c.id == rule_id)
+    return connection.execute(query).rowcount == 1
+
+
+def is_used(connection: Connection, group_id: str) -> bool:
+    """Whether a port has it, or a rule of another group names it."""
+    in_ports = sa.exists().where(port_security_groups.c.security_group_id == group_id)
+    in_rules = sa.exists().where(
+        security_group_rules.c.remote_group_id == group_id, security_group_rules.c.security_group_id != group_id
+    )
+    return bool(connection.execute(sa.select(sa.or_(in_ports, in_rules))).scalar_one())
+
+
+def delete(connection: Connection, group_id: str) -> None:
+    connection.execute(sa.delete(security_group_rules).where(security_group_rules.c.security_group_id == group_id))
+    connection.execute(sa.delete(security_groups).where(security_groups.c.id == group_id))
+
+
+def names(connection: Connection, project_id: str, wanted: Iterable[str]) -> dict[str, str | None]:
+    """id by name or id as asked for; None where the project has no such group."""
+    own = list_(connection, project_id)
+    by_name = {group.name: group.id for group in own} | {group.id: group.id for group in own}
+    return {name: by_name.get(name) for name in wanted}

@@ -1,0 +1,179 @@
+"""The networks of one service on this host, made, kept and removed: what is wanted comes as a Layout."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from nova_lite.network import firewall, links
+from nova_lite.network.commands import NetworkError, run
+from nova_lite.network.dnsmasq import Dnsmasq
+from nova_lite.network.layout import BRIDGE_PREFIX, Layout, Network, Port
+
+LOG = logging.getLogger(__name__)
+
+TABLE_PREFIX = "nova_lite_"
+_CAP_NET_ADMIN = 12
+
+
+def lacking() -> str | None:
+    """Why this host cannot have networks, in a sentence; None when it can."""
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    if not effective >> _CAP_NET_ADMIN & 1:
+        return "the service does not have CAP_NET_ADMIN (run it as root)"
+    if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "/dev/net/tun cannot be opened"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    for program, package in (("ip", "iproute2"), ("nft", "nftables"), ("dnsmasq", "dnsmasq-base")):
+        if shutil.which(program, path=path) is None:
+            return f"{program} is not installed (Debian: {package})"
+    try:
+        run(["nft", "--check", "-f", "-"], firewall.everything("nova_lite_check", Layout({}, {}, {})))
+    except NetworkError as error:
+        return f"the kernel does not have the firewall that it needs ({error})"
+    return None
+
+
+class HostNetwork:
+    """One service's share of the host. ``state``: its folder, by which what it made is told from another's;
+    ``run_path``: where dnsmasq, that is nobody, can read its files."""
+
+    def __init__(self, state: Path, run_path: Path) -> None:
+        self.owner = f"nova-lite:{state}"
+        mark = hashlib.sha256(str(state).encode()).hexdigest()[:8]
+        self.table = TABLE_PREFIX + mark
+        self.run_path = run_path / mark
+        self._dnsmasqs: dict[str, Dnsmasq] = {}
+        self._text: str | None = None  # the tables as they are listed after we replaced them; None: look anew
+        self._lock = threading.RLock()
+
+    def add(self, layout: Layout, ports: Iterable[Port]) -> None:
+        """Give these ports of ``layout`` their taps. Repeating it is harmless. :raises NetworkError: it cannot be."""
+        with self._lock:
+            for port in ports:
+                network = layout.networks[port.network_id]
+                if network.id not in self._dnsmasqs or not links.exists(network.bridge):
+                    self._make_network(network, layout)
+                self._text = None
+                try:
+                    run(["nft", "-f", "-"], firewall.one_port(self.table, layout, port))
+                except NetworkError:  # no tables yet, or somebody emptied them
+                    run(["nft", "-f", "-"], firewall.everything(self.table, layout))
+                links.make_tap(port, network, self.owner)  # last: no frame leaves an unguarded tap
+                self._dnsmasqs[network.id].add(port, _of(layout, network))
+
+    def remove(self, layout: Layout, ports: Iterable[Port]) -> None:
+        """Take the taps of these ports away; ``layout`` has them still."""
+        with self._lock:
+            for port in ports:
+                network = layout.networks[port.network_id]
+                links.remove(port.tap)
+                links.forget_neighbours(port, network)
+                if network.id in self._dnsmasqs:
+                    self._dnsmasqs[network.id].remove(port)
+            gone = {port.id for port in ports}
+            left = {port.id: port for port in layout.ports.values() if port.id not in gone}
+            if gone:
+                self._text = None
+                run(["nft", "-f", "-"], firewall.everything(self.table, Layout(layout.networks, left, layout.groups)))
+
+    def check(self, layout: Layout) -> None:
+        """Make the host what ``layout`` says, mending what was changed behind our back. Networks without ports get
+        nothing on the host, and lose what they had."""
+        with self._lock:
+            found = {link.name: link for link in links.ours() if link.owner == self.owner}
+            used = {port.network_id for port in layout.ports.values()}
+            wanted = {layout.networks[identifier].bridge for identifier in used}
+            wanted |= {port.tap for port in layout.ports.values()}
+            for name in sorted(found.keys() - wanted, key=lambda name: name.startswith(BRIDGE_PREFIX)):
+                LOG.info("%s belongs to nothing any more and is removed", name)
+                links.remove(name)
+            for identifier in self._dnsmasqs.keys() - used:
+                self._dnsmasqs.pop(identifier).destroy()
+            if not used:
+                self._clear()
+                return
+            self._check_tables(layout)
+            for identifier in sorted(used):
+                network = layout.networks[identifier]
+                dnsmasq = self._dnsmasqs.get(identifier)
+                if network.bridge not in found:
+                    LOG.warning("The bridge %s is gone; it is made again", network.bridge)
+                    self._make_network(network, layout)
+                elif dnsmasq is None or dnsmasq.pid() is None:
+                    LOG.warning("dnsmasq of the bridge %s does not run; it is started", network.bridge)
+                    self._make_network(network, layout)
+            for port in layout.ports.values():
+                network = layout.networks[port.network_id]
+                tap = found.get(port.tap)
+                if tap is None or tap.master != network.bridge:
+                    links.make_tap(port, network, self.owner)
+
+    def clean(self) -> list[str]:
+        """Remove whatever this service made on the host; the names of it."""
+        with self._lock:
+            removed = [link.name for link in links.ours() if link.owner == self.owner]
+            for name in removed:
+                links.remove(name)
+            for folder in self.run_path.glob("*"):
+                removed.append(f"dnsmasq of {folder.name}")
+                Dnsmasq(Network(folder.name, "0.0.0.0/0", "0.0.0.0"), folder).destroy()
+            if self.table in tables():
+                removed.append(f"nftables {self.table}")
+            self._dnsmasqs.clear()
+            self._clear()
+            return removed
+
+    def _clear(self) -> None:
+        if self.table in tables():
+            run(["nft", "-f", "-"], firewall.no_tables(self.table))
+        self._text = None
+        shutil.rmtree(self.run_path, ignore_errors=True)
+
+    def _make_network(self, network: Network, layout: Layout) -> None:
+        links.make_bridge(network, self.owner)
+        dnsmasq = self._dnsmasqs.setdefault(network.id, Dnsmasq(network, self.run_path / network.id))
+        try:
+            dnsmasq.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise NetworkError(f"{error.filename}: {error.strerror}") from error
+        dnsmasq.start(_of(layout, network))
+        for port in _of(layout, network):
+            if links.exists(port.tap):
+                links.make_tap(port, network, self.owner)  # back into the bridge that is new
+
+    def _check_tables(self, layout: Layout) -> None:
+        if self._text is None or self._text != self._listed():
+            self._replace_tables(layout)
+
+    def _replace_tables(self, layout: Layout) -> None:
+        run(["nft", "-f", "-"], firewall.everything(self.table, layout))
+        self._text = self._listed()
+
+    def replace_rules(self, layout: Layout) -> None:
+        """Bring changed security groups into force, all at once."""
+        with self._lock:
+            if layout.ports:
+                self._replace_tables(layout)
+
+    def _listed(self) -> str:
+        try:
+            return "".join(run(["nft", "list", "table", family, self.table]) for family in ("inet", "bridge"))
+        except NetworkError:
+            return ""
+
+
+def _of(layout: Layout, network: Network) -> list[Port]:
+    return [port for port in layout.ports.values() if port.network_id == network.id]
+
+
+def tables() -> list[str]:
+    """The names of every service's tables on this host."""
+    words = [line.split() for line in run(["nft", "list", "tables"]).splitlines()]
+    return sorted({name[2] for name in words if len(name) == 3 and name[2].startswith(TABLE_PREFIX)})
