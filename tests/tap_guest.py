@@ -66,7 +66,7 @@ class TapGuests:
     """Guests of these ports, one thread for all. ``heard`` has, per port, every frame that it did not answer."""
 
     def __init__(self, ports: Iterable[Port]) -> None:
-        self._guests = {tap.open_tap(port.tap)[0]: port for port in ports}
+        self._guests = {tap.open_tap(port.tap)[0][0]: port for port in ports}
         self._fds = {port.id: fd for fd, port in self._guests.items()}
         self.heard: dict[str, queue.SimpleQueue[bytes]] = {name: queue.SimpleQueue() for name in self._fds}
         self._stop_reader, self._stop_writer = os.pipe()

@@ -1,0 +1,84 @@
+"""Servers with networks, through compute API, agent and VMM, in a network namespace of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nova_lite.hv.kvm import KvmDriver
+from nova_lite.network import links
+from nova_lite.network.host import tables
+from tests import netns
+from tests.unit.computing import Computing, eventually
+
+pytestmark = pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="/dev/kvm cannot be opened")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Computing]:
+    options = {"enabled": True, "run_path": f"/run/nova-lite-test-{os.getpid()}", "check_interval": 0.2}
+    with netns.entered():
+        made = Computing(tmp_path / "state", None, network=options)
+        try:
+            made.start_agent(KvmDriver(made.paths))
+            yield made
+        finally:
+            for server in made.api.list(made.admin, all_projects=True):
+                made.api.delete(made.admin, server)
+            eventually(lambda: not made.api.list(made.admin, all_projects=True), "every server is deleted")
+            made.close()
+            left = links.ours(), tables()
+            Path(options["run_path"]).rmdir()
+        assert left == ([], [])
+
+
+def counting(service: Computing, **wanted: Any) -> Any:
+    assert service.agent is not None
+    image = next(image for image in service.store.list() if image.name == "counting")
+    return service.running(image_ref=image.id, **wanted)
+
+
+def taps() -> dict[str, dict[str, Any]]:
+    shown = subprocess.run(["ip", "-json", "link", "show"], capture_output=True, text=True, check=True).stdout
+    return {link["ifname"]: link for link in json.loads(shown) if link["ifname"].startswith("nlt-")}
+
+
+def test_a_server_has_a_card_on_the_default_network(service: Computing) -> None:
+    made = counting(service)
+    ports = service.api.ports([made.uuid])[made.uuid]
+    assert [port.network_name for port in ports] == ["private"]
+    (tap,) = taps().values()
+    assert "LOWER_UP" in tap["flags"]  # the VMM holds its other end
+
+
+def test_a_reboot_and_a_new_agent_keep_the_card(service: Computing) -> None:
+    made = counting(service)
+    (before,) = taps()
+    service.stop_agent()
+    assert set(taps()) == {before}
+    service.start_agent(KvmDriver(service.paths))
+    service.api.reboot(service.me, service.get(made), hard=True)
+    service.settled(made, "active")
+    ((name, tap),) = taps().items()
+    assert name == before and "LOWER_UP" in tap["flags"]
+
+
+def test_a_bridge_deleted_by_hand_is_made_again(service: Computing) -> None:
+    counting(service)
+    (tap,) = taps().values()
+    links.remove(tap["master"])
+    eventually(lambda: all(link.get("master") == tap["master"] for link in taps().values()), "the bridge is back")
+
+
+def test_a_deleted_server_leaves_nothing_on_the_host(service: Computing) -> None:
+    made = counting(service)
+    service.api.delete(service.me, made)
+    eventually(lambda: service.get(made).deleted, "the server is deleted")
+    assert taps() == {}
+    eventually(lambda: links.ours() == [] and tables() == [], "bridge and tables are gone")
