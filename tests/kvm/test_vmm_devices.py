@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from nova_lite.disks import overlay_format
 from nova_lite.hv.native.machine import Machine
 from nova_lite.hv.vmm import config, devices
 from nova_lite.hv.vmm.errors import ConfigError, VmmError
@@ -162,14 +161,6 @@ def test_an_image_of_another_format_reaches_no_guest_unless_that_is_said(machine
         assert caught.value.chain[1].startswith(f"disks.0.path: looks like a {name} image")
         assert 'image_type "Raw"' in caught.value.chain[1] and "qemu-img convert" in caught.value.chain[1]
     devices.add_all(machine, document(disks=[disk | {"image_type": "Raw"}]))
-
-
-def test_an_overlay_is_not_taken_for_a_raw_disk(machine, image):
-    with image.open("r+b") as file:
-        file.write(overlay_format.MAGIC)
-    with pytest.raises(VmmError) as caught:
-        devices.add_all(machine, document(disks=[{"path": str(image)}]))
-    assert caught.value.chain[1] == 'disks.0.path: is a copy-on-write overlay; say image_type "Overlay"'
 
 
 def test_formats_that_cannot_be_read_are_not_promised():

@@ -28,10 +28,6 @@ _FORMATS: tuple[tuple[int, bytes, str], ...] = (
 )
 
 
-#: nova_lite.disks.overlay_format's, which is not imported where no disk needs it.
-_OVERLAY = b"NLOVRLAY"
-
-
 def refuse_other_formats(fd: int) -> None:
     """Nothing if the open image may be a raw one. ValueError with what to do if it begins like another format."""
     with mmap.mmap(-1, _HEAD) as buffer:  # at a whole page, as O_DIRECT wants it
@@ -39,8 +35,6 @@ def refuse_other_formats(fd: int) -> None:
         head = buffer[:size]
     if head.startswith(_OVERLAY):
         raise ValueError('is an overlay; say image_type "Overlay", and its base as backing_file')
-    if head.startswith(_OVERLAY):
-        raise ValueError('is a copy-on-write overlay; say image_type "Overlay"')
     for offset, magic, name in _FORMATS:
         if head[offset : offset + len(magic)] == magic:
             raise ValueError(
