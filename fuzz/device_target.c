@@ -1,7 +1,9 @@
-/* libFuzzer target: a hostile guest at one virtio device. Which one, FUZZ_KIND in the environment says.
+/* libFuzzer target: a hostile guest at one virtio device, or at the platform (platform_target.c). Which one, FUZZ_KIND
+ * in the environment says.
  *
  * The input is a list of what the guest and the outside world do; see one_step. It always starts on a fresh machine. */
 #include <fcntl.h>
+#include <linux/virtio_ids.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include "fake_machine.h"
+#include "platform_target.h"
 #include "virtio/kinds.h"
 
 #define DISK_SIZE 65536
@@ -42,6 +45,12 @@ static struct virtio_device *make_device(void) {
         if (ftruncate(fd, 8192 + DISK_SIZE) < 0 || ftruncate(base_fd, DISK_SIZE / 2 + 700) < 0)
             abort();
         return block_create(&config, block_overlay_open(fd, base_fd, &overlay));
+    }
+    if (strcmp(kind, "console") == 0) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) < 0)
+            abort();
+        outside = ends[0];
+        return virtio_console_create(ends[1]);
     }
     if (strcmp(kind, "vsock") == 0) {
         struct sockaddr_un address = {.sun_family = AF_UNIX}; /* bound to no name: the kernel finds an abstract one */
@@ -116,6 +125,13 @@ static void one_step(struct fake_machine *machine, struct input *input) {
     case 8: /* from outside */
         size = take(input, 2) % sizeof(drop);
         memset(drop, 0x5a, sizeof(drop));
+        if (machine->device->kind->type == VIRTIO_ID_CONSOLE) {
+            virtio_console_resize(machine->device, (uint16_t)size, 25);
+            if (virtio_console_input(machine->device, drop, size) > size)
+                abort();
+            fake_turn(machine);
+            break;
+        }
         if (outside >= 0 && send(outside, drop, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
             fake_turn(machine);
         break;
@@ -132,6 +148,11 @@ static void one_step(struct fake_machine *machine, struct input *input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct fake_machine machine;
     struct input input = {data, data + size};
+    const char *kind = getenv("FUZZ_KIND");
+    if (kind == NULL)
+        abort();
+    if (platform_input(kind, data, size))
+        return 0;
     fake_init(&machine);
     fake_add(&machine, make_device());
     fake_drive(&machine, UINT64_MAX, 16);

@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon")
+KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon", "console", "pci", "serial", "ports")
 #: Kinds that look the same to the guest share their inputs.
 CORPUS = {"block-ring": "block", "overlay": "block"}
 #: Of loaders.py.
@@ -25,13 +25,14 @@ SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 
 
 def build(folder: Path = WORK) -> Path:
-    """The fuzzer, for every kind of device."""
+    """The fuzzer, for every kind of device and the platform."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "fuzz-device"
     sources = [NATIVE / name for name in runpy.run_path(str(NATIVE / "build.py"))["DEVICE_CORE"]]
     flags = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-pthread", f"-I{NATIVE}", f"-I{HERE}"]
     flags += [SANITIZERS, "-fno-sanitize-recover=all"]
-    command = ["clang", *flags, "-o", program, HERE / "device_target.c", HERE / "fake_machine.c", *sources]
+    own = [HERE / name for name in ("device_target.c", "platform_target.c", "fake_machine.c")]
+    command = ["clang", *flags, "-o", program, *own, *sources]
     subprocess.run(command, check=True)
     return program
 
