@@ -20,7 +20,7 @@ PROMPT = b"\r\n> "
 
 def boot(machines, vcpus: int = 1, memory: int = 16 << 20) -> Watched:
     guest = machines(memory=memory, vcpus=vcpus)
-    assert loader.load(guest.machine, guests.INTERACTIVE) == "elf64"
+    assert loader.load(guest.machine, guests.INTERACTIVE).format == "elf64"
     guest.machine.start()
     guest.wait_for_output(PROMPT)
     return guest

@@ -362,6 +362,6 @@ def test_python_goes_on_while_a_call_waits(machines):
 
 def test_flat_kernels_run_through_the_loader(machines):
     guest = machines()
-    assert loader.load(guest.machine, guests.COUNTING) == "flat16"
+    assert loader.load(guest.machine, guests.COUNTING).format == "flat16"
     guest.machine.start()
     guest.wait_for_output(b"out port: 16, data: 0\nout port: 16, data: 1\n")

@@ -102,7 +102,7 @@ def refused(path: Path, memory: Memory | None = None, **options) -> str:
 @pytest.mark.parametrize("format", [None, "bzimage"])
 def test_a_bzimage_starts_at_its_64_bit_entry_with_its_own_header(image, format):
     memory, content = Memory(MEMORY), bzimage(setup_sectors=3)
-    assert loader.load(memory, image(content), "quiet", format=format) == "bzimage"
+    assert loader.load(memory, image(content), "quiet", format=format).format == "bzimage"
     assert memory.start == ("long", LOAD + 0x200, linux_boot.BOOT_PARAMS_ADDRESS)
     assert memory.parts[LOAD] == content[4 * 512 :]
     page = memory.parts[linux_boot.BOOT_PARAMS_ADDRESS]
@@ -186,11 +186,11 @@ def test_the_kernel_inside_of_a_bzimage_can_be_started_without_its_decompressor(
     path = image(bzimage(packed=PACKERS[packer](vmlinux())))
     for options in ({"format": "elf64"}, {"unpacked": True}):
         memory = Memory(MEMORY)
-        assert loader.load(memory, path, **options) == "elf64"
+        assert loader.load(memory, path, **options).format == "elf64"
         assert memory.start == ("long", LOAD, linux_boot.BOOT_PARAMS_ADDRESS)
         assert memory.parts[LOAD] == CODE
     memory = Memory(MEMORY)
-    assert loader.load(memory, path, format="pvh") == "pvh"
+    assert loader.load(memory, path, format="pvh").format == "pvh"
     assert memory.start == ("pvh", LOAD + 1, linux_boot.PVH_START_INFO_ADDRESS)
 
 

@@ -26,6 +26,7 @@ DEVICE_CORE = (
     "pvpanic.c",
     "serial.c",
     "system_control.c",
+    "panic_watch.c",
     "watchdog.c",
     "pci/msix.c",
     "pci/pci_bus.c",

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "interface.h"
+
 /* An own open file description, so that O_NONBLOCK is not forced on whoever else holds the descriptor. */
 static int open_copy(struct console *console, int fd) {
     struct stat status;
@@ -72,6 +74,9 @@ static void copy_out(struct console *console, const void *data, size_t size) {
 }
 
 void console_write(struct console *console, const void *data, size_t size) {
+    uint8_t reason[NL_EVENT_BYTES];
+    uint32_t reason_size = 0;
+    bool panicked = false;
     pthread_mutex_lock(&console->lock);
     stamp_once(&console->first_output_ns);
     console_log_write(&console->log, data, size);
@@ -79,6 +84,10 @@ void console_write(struct console *console, const void *data, size_t size) {
         eventfd_write(console->output_eventfd, 1);
     if (console->copy_fd >= 0)
         copy_out(console, data, size);
+    for (size_t i = 0; i < size; i++)
+        panicked |= panic_watch_byte(&console->panic_watch, ((const uint8_t *)data)[i], reason, sizeof(reason), &reason_size);
     pthread_mutex_unlock(&console->lock);
     count_shared(&console->bytes, size);
+    if (panicked && console->on_panic != NULL)
+        console->on_panic(console->opaque, reason, reason_size);
 }

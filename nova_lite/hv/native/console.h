@@ -5,6 +5,7 @@
 
 #include "console_log.h"
 #include "counter.h"
+#include "panic_watch.h"
 
 struct console {
     pthread_mutex_t lock;
@@ -15,6 +16,10 @@ struct console {
     counter bytes;
     counter first_output_ns;
     counter copy_dropped;
+    struct panic_watch panic_watch;
+    /* Called outside of the lock when the guest's kernel says that it has panicked; NULL: nobody asks. */
+    void (*on_panic)(void *opaque, const uint8_t *reason, uint32_t size);
+    void *opaque;
 };
 
 /* Each descriptor may be -1; all stay the caller's. ``output_eventfd`` wakes who waits for the ring to grow

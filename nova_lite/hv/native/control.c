@@ -130,6 +130,8 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         free(machine);
         return NULL;
     }
+    machine->devices.console.opaque = machine;
+    machine->devices.console.on_panic = machine_panic_on_console;
     if (config->pvpanic && (result = devices_add_pvpanic(&machine->devices)) < 0) {
         fail(error, -result, "find room for the pvpanic device");
         devices_close(&machine->devices);

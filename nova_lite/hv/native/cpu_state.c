@@ -20,6 +20,9 @@
 #define EFER_LME 0x100
 #define EFER_LMA 0x400
 
+#define RESET_SEGMENT 0xffff0000
+#define RESET_RIP 0xfff0
+
 #define MSR_IA32_MISC_ENABLE 0x1a0
 #define MSR_MTRR_DEF_TYPE 0x2ff
 
@@ -158,6 +161,9 @@ void cpu_describe(struct vcpu *vcpu, struct nl_event *event) {
     struct kvm_regs regs;
     struct kvm_sregs sregs;
     if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+        return;
+    /* As after power-on: kvm-amd resets a vCPU before it tells of its shutdown. Where it was is lost. */
+    if (sregs.cs.base == RESET_SEGMENT && regs.rip == RESET_RIP)
         return;
     event->rip = regs.rip;
     /* An instruction has at most 15 bytes. The guest's page tables are walked byte by byte: a page may end inside. */

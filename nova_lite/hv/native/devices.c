@@ -37,6 +37,7 @@ void devices_reset(struct devices *devices) {
     serial_reset(&devices->serial);
     cmos_reset(&devices->cmos);
     atomic_store(&devices->console.first_output_ns, 0);
+    atomic_store(&devices->console.panic_watch.found, false);
     atomic_store(&devices->debug_port.first_ns, 0);
 }
 

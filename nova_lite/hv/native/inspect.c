@@ -20,6 +20,10 @@ int nl_machine_write_memory(struct nl_machine *machine, uint64_t address, const 
     return memory_write(&machine->memory, address, data, size) ? 0 : -EFAULT;
 }
 
+void nl_machine_watch_console(struct nl_machine *machine) {
+    atomic_store(&machine->devices.console.panic_watch.found, false);
+}
+
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size) {
     return serial_input(&machine->devices.serial, data, size);
 }

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NL_EVENT_BYTES 32
+#define NL_EVENT_BYTES 96
 
 /* Why a call failed: errno and the step that failed, for a message that a human can use. */
 struct nl_error {
@@ -42,6 +42,7 @@ enum nl_event_kind {
     NL_EVENT_HOST_ERROR = 7,     /* code: errno of KVM_RUN */
     NL_EVENT_GUEST_PANIC = 8,
     NL_EVENT_WATCHDOG = 9, /* nobody pinged it in time: a reset */
+    NL_EVENT_CONSOLE_PANIC = 10, /* the console says so; bytes: why, in the kernel's words */
 };
 
 struct nl_event {
@@ -50,7 +51,7 @@ struct nl_event {
     uint64_t rip;
     uint64_t code;
     uint32_t size; /* how many of the bytes count */
-    uint8_t bytes[NL_EVENT_BYTES]; /* the instruction bytes at rip, as far as they could be read */
+    uint8_t bytes[NL_EVENT_BYTES]; /* the instruction bytes at rip, as far as they could be read; text */
 };
 
 struct nl_vcpu_counters {
@@ -169,6 +170,7 @@ struct nl_registers {
     struct nl_segment_register segments[10]; /* cs ds es fs gs ss ldt tr gdt idt */
     uint64_t control[5];                     /* cr0..cr4; cr1 is 0 */
     uint64_t kernel_gs_base;
+    uint32_t halted; /* waits for an interrupt */
 };
 
 struct nl_machine;
@@ -195,6 +197,8 @@ int nl_machine_nmi(struct nl_machine *machine, struct nl_error *error);
 /* Of a paused or stopped machine; else -EBUSY. */
 int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_registers *registers,
                          struct nl_error *error);
+/* Report the next panic that the console tells of, too. */
+void nl_machine_watch_console(struct nl_machine *machine);
 /* Guest RAM into a file from ``offset`` on, one area after the other; zeroes are left out. Of a machine at rest. */
 int nl_machine_dump_memory(struct nl_machine *machine, int32_t fd, uint64_t offset, struct nl_error *error);
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);

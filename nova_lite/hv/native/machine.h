@@ -108,3 +108,4 @@ void machine_end(struct nl_machine *machine, const struct nl_event *event);
 /* Something happened that does not end the guest. */
 void machine_report(struct nl_machine *machine, const struct nl_event *event);
 void machine_end_by_device(void *machine, enum nl_event_kind kind);
+void machine_panic_on_console(void *machine, const uint8_t *reason, uint32_t size);

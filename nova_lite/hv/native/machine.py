@@ -52,6 +52,7 @@ _KINDS = {
     lib.NL_EVENT_HOST_ERROR: "host_error",
     lib.NL_EVENT_GUEST_PANIC: "guest_panic",
     lib.NL_EVENT_WATCHDOG: "watchdog",
+    lib.NL_EVENT_CONSOLE_PANIC: "console_panic",
 }
 _SENTENCES = {
     "shutdown": "the guest powered itself off",
@@ -63,6 +64,7 @@ _SENTENCES = {
     "host_error": "the host failed to run the guest ({errno})",
     "guest_panic": "the guest kernel panicked",
     "watchdog": "the watchdog was not pinged in time",
+    "console_panic": "the guest kernel panicked, its console says",
 }
 
 
@@ -84,12 +86,14 @@ class MachineStateError(MachineError):
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to the guest. One ends a boot; a guest_panic may come before it, and the guest runs on.
+    """What happened to the guest. One ends a boot; panics may come before it, and the guest runs on.
 
     ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic,
-    watchdog.
-    ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; ``code`` is KVM's suberror,
-    the hardware's reason, the exit reason or an errno, by kind.
+    watchdog,
+    console_panic (the console tells of one in Linux' words; ``detail`` says why; not again before ``watch_console``).
+    ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; 0 and none where it is not
+    known, as after a triple fault on AMD. ``code`` is KVM's suberror, the hardware's reason, the exit reason or an
+    errno, by kind.
     """
 
     kind: str
@@ -105,6 +109,10 @@ class Event:
 
     def __str__(self) -> str:
         sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))
+        if self.kind == "console_panic":
+            return f"{sentence}: {self.detail.decode('ascii', 'replace')}"
+        if self.kind == "triple_fault" and not self.rip:
+            return f"{sentence} (vCPU {self.vcpu}; the host's processor does not tell where)"
         if not self.crashed or not self.rip:
             return f"{sentence} (vCPU {self.vcpu})"
         found = self.detail.hex(" ") or "unreadable"
@@ -299,6 +307,10 @@ class Machine:
         native = ffi.new("struct nl_registers *")
         self._check(lib.nl_machine_registers(self._open("look into"), vcpu, native, self._error), "look into")
         return Registers.of(native)
+
+    def watch_console(self) -> None:
+        """Report the next panic that the console tells of, too; there is one report until then."""
+        lib.nl_machine_watch_console(self._open("watch"))
 
     def dump_memory(self, fd: int, offset: int) -> None:
         """Write guest memory to a file from ``offset`` on, one area after the other; zeroes become holes. At rest."""

@@ -34,9 +34,12 @@ int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_r
     if (index >= machine->vcpu_count)
         return fail(error, EINVAL, "find this vCPU");
     int fd = machine->vcpus[index].fd;
+    struct kvm_mp_state activity = {.mp_state = KVM_MP_STATE_RUNNABLE};
     if (ioctl(fd, KVM_GET_REGS, &regs) < 0 || ioctl(fd, KVM_GET_SREGS, &sregs) < 0)
         return fail(error, errno, "read the vCPU's registers");
     ioctl(fd, KVM_GET_MSRS, &msrs); /* refused: stays 0 */
+    if (ioctl(fd, KVM_GET_MP_STATE, &activity) < 0)
+        return fail(error, errno, "ask whether the vCPU runs");
     *registers = (struct nl_registers){
         .general = {regs.rax, regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi, regs.rsp, regs.rbp, regs.r8, regs.r9,
                     regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15, regs.rip, regs.rflags},
@@ -45,6 +48,7 @@ int nl_machine_registers(struct nl_machine *machine, uint32_t index, struct nl_r
                      table(&sregs.gdt), table(&sregs.idt)},
         .control = {sregs.cr0, 0, sregs.cr2, sregs.cr3, sregs.cr4},
         .kernel_gs_base = msrs.entry.data,
+        .halted = activity.mp_state != KVM_MP_STATE_RUNNABLE,
     };
     return 0;
 }

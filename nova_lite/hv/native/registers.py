@@ -20,13 +20,14 @@ class Segment:
 class Registers:
     """``general``: rax rbx rcx rdx rsi rdi rsp rbp r8..r15 rip rflags. ``segments``: cs ds es fs gs ss ldt tr gdt idt.
 
-    ``control``: cr0 to cr4.
+    ``control``: cr0 to cr4. ``halted``: waits for an interrupt, or has not been started.
     """
 
     general: tuple[int, ...]
     segments: tuple[Segment, ...]
     control: tuple[int, ...]
     kernel_gs_base: int
+    halted: bool
 
     @classmethod
     def of(cls, native: Any) -> Registers:
@@ -36,4 +37,5 @@ class Registers:
             tuple(Segment(s.selector, s.limit, s.attributes, s.base) for s in native.segments),
             tuple(native.control),
             native.kernel_gs_base,
+            bool(native.halted),
         )

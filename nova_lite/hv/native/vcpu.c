@@ -52,6 +52,13 @@ void machine_end_by_device(void *opaque, enum nl_event_kind kind) {
         machine_end(opaque, &event);
 }
 
+void machine_panic_on_console(void *opaque, const uint8_t *reason, uint32_t size) {
+    struct nl_event event = {.kind = NL_EVENT_CONSOLE_PANIC, .size = size};
+    event.vcpu = current_vcpu == NULL ? 0 : current_vcpu->index; /* a device's thread may have written it */
+    memcpy(event.bytes, reason, size);
+    machine_report(opaque, &event);
+}
+
 static void crash(struct vcpu *vcpu, enum nl_event_kind kind, uint64_t code) {
     struct nl_event event = {.kind = kind, .vcpu = vcpu->index, .code = code};
     cpu_describe(vcpu, &event);

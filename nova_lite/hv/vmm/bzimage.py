@@ -91,7 +91,7 @@ def inspect(source: Source, memory_size: int) -> Kernel:
             f"the server has {memory_size >> 20} MiB."
         )
     segment = Segment(header.code_offset, address, header.code_size, needed)
-    return Kernel(BZIMAGE, address + ENTRY_64, (segment,), source, header.raw)
+    return Kernel(BZIMAGE, address + ENTRY_64, (segment,), source, header.raw, operating_system=True)
 
 
 def packed_kernel(source: Source) -> bytes:

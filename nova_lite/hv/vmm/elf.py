@@ -48,7 +48,7 @@ def inspect(source: Source, memory_size: int, pvh: bool = False) -> Kernel:
         raise LoaderError(f"The image '{name}' has its entry point {entry:#x} outside of what it loads.")
     if entry >= MAPPED_END:
         raise LoaderError(f"The image '{name}' has its entry point {entry:#x} above 4 GiB.")
-    return Kernel(PVH if pvh else ELF64, entry, tuple(segments), source)
+    return Kernel(PVH if pvh else ELF64, entry, tuple(segments), source, operating_system=pvh)
 
 
 def _header(source: Source) -> tuple[int, int, int]:

@@ -108,13 +108,17 @@ class Content(Source):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A file that was looked at and found loadable. ``setup_header``: a bzImage's own, from offset 0x1F1 on."""
+    """A file that was looked at and found loadable. ``setup_header``: a bzImage's own, from offset 0x1F1 on.
+
+    ``operating_system``: it came as a bzImage or is started by PVH, as Linux is; else it may be anything.
+    """
 
     format: str
     entry: int
     segments: tuple[Segment, ...]
     source: Source
     setup_header: bytes = b""
+    operating_system: bool = False
 
 
 def open_image(path: str | os.PathLike[str]) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nova_lite.hv.vmm import bzimage, elf, linux_boot
@@ -70,8 +71,8 @@ def load(
     fd: int | None = None,
     initramfs: str | os.PathLike[str] | None = None,
     unpacked: bool = False,
-) -> str:
-    """Load the kernel and set vCPU 0 up for it; returns the format it is started as.
+) -> Kernel:
+    """Load the kernel and set vCPU 0 up for it; returns what it was found to be.
 
     ``format`` says how the kernel is to be started; None recognises it. A bzImage may be announced as elf64 or pvh: the
     kernel inside of it is unpacked here and started without its decompressor; ``unpacked`` asks for that where the
@@ -99,7 +100,7 @@ def load(
         else:
             linux_boot.write_boot_params(machine, kernel, line, place)
             machine.set_long_mode(kernel.entry, rsi=linux_boot.BOOT_PARAMS_ADDRESS)
-        return kernel.format
+        return kernel
 
 
 def check(
@@ -137,7 +138,7 @@ def _inspect(source: Source, memory_size: int, format: str | None, unpacked: boo
     if bzimage.recognise(head):
         if format in (ELF64, PVH) or (format is None and unpacked):
             inner = unpack(bzimage.packed_kernel(source), UNPACKED_MAX_SIZE, name)
-            return _inspect_inner(Content(inner, name), memory_size, format == PVH)
+            return replace(_inspect_inner(Content(inner, name), memory_size, format == PVH), operating_system=True)
         return bzimage.inspect(source, memory_size)
     known = _recognise(head)
     if known is None and format is not None:

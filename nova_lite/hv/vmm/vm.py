@@ -34,7 +34,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.resume": (PAUSED,),
     "vm.power-button": (RUNNING,),
     "vm.nmi": (RUNNING,),
-    "vm.coredump": (PAUSED,),
+    "vm.coredump": (PAUSED, CRASHED),
     "vm.counters": (RUNNING, PAUSED),
 }
 
@@ -44,6 +44,9 @@ _RESETS_AT_ONCE = 5
 _RESET_INTERVAL = 1.0
 #: Seconds that a guest which has panicked gets to write its last words to the console.
 _LAST_WORDS = 2.0
+#: An operating system's triple fault is a restart (Linux' last resort, and ``reboot=t``), as in other VMMs; but not
+#: more often than this within so many seconds: then it never gets anywhere.
+_TRIPLE_FAULTS, _TRIPLE_FAULTS_WITHIN = 3, 60.0
 
 EventListener = Callable[[dict[str, Any]], None]
 _T = TypeVar("_T")
@@ -63,6 +66,9 @@ class Vm:
         self._crash: dict[str, Any] | None = None
         self._reset_due = False
         self._panic: Event | None = None
+        self._suspect: Any = None  # a panic.Suspect
+        self._operating_system = False
+        self._triple_faults: list[float] = []
         self._reset_credit = float(_RESETS_AT_ONCE)
         self._last_reset = time.monotonic()
 
@@ -107,7 +113,7 @@ class Vm:
 
     def reboot(self) -> None:
         self._check("vm.reboot")
-        if self._machine is None:
+        if self._machine is None or self.state == CRASHED:
             self.boot()
         else:
             self._restart("api")
@@ -138,6 +144,8 @@ class Vm:
 
     def coredump(self, path: Path) -> None:
         self._check("vm.coredump")
+        if self._machine is None:
+            raise VmmError(409, "The dump cannot be written", "nothing is left of the machine")
         self._attempt("The dump cannot be written", lambda: coredump.write(self._running_machine(), path))
 
     def delete(self) -> None:
@@ -191,9 +199,12 @@ class Vm:
             if event.kind == "guest_panic" and self._running_machine().state in ("running", "paused"):
                 self._on_panic(event)
                 continue
+            if event.kind == "console_panic":
+                self._on_console_panic(event)
+                continue
             if self._panic is not None:  # whatever it did after that: restart, switch itself off
                 self._on_crash(self._panic)
-            elif event.kind in ("reset", "watchdog"):
+            elif event.kind in ("reset", "watchdog") or (event.kind == "triple_fault" and self._is_restart()):
                 if event.kind == "watchdog":
                     LOG.warning("The machine is reset: %s", event)
                     self._detail = str(event)
@@ -210,6 +221,43 @@ class Vm:
         if self._panic is None:
             self._panic = event
             self._loop.at(time.monotonic() + _LAST_WORDS, lambda: self._on_crash(event))
+
+    def _on_console_panic(self, event: Event) -> None:
+        from nova_lite.hv.vmm import panic
+
+        if self._panic is None and self._suspect is None:
+            self._suspect = panic.Suspect(self._running_machine(), event)
+            self._loop.at(time.monotonic() + _LAST_WORDS, self._examine)
+
+    def _examine(self) -> None:
+        """Does a guest stand still whose console tells of a panic? Then it has crashed; else nothing has happened."""
+        from nova_lite.hv.vmm import panic
+
+        machine, suspect, verdict = self._running_machine(), self._suspect, None
+        if self.state == RUNNING:  # a paused one is looked at when it goes on
+            try:
+                machine.pause()
+                self._on_machine_event()
+                if self._suspect is not suspect or machine.state != "paused":  # it has ended meanwhile, by itself
+                    return
+                verdict = suspect.look()
+                machine.resume()
+            except MachineError as error:
+                LOG.warning("It cannot be told whether the guest has panicked: %s", error)
+                return
+        if verdict is None:
+            self._loop.at(time.monotonic() + panic.INTERVAL, self._examine)
+        elif verdict:
+            self._on_crash(suspect.event)
+        else:
+            self._suspect = None
+            machine.watch_console()
+
+    def _is_restart(self) -> bool:
+        now = time.monotonic()
+        recent = [moment for moment in self._triple_faults if now - moment < _TRIPLE_FAULTS_WITHIN]
+        self._triple_faults = [*recent, now]
+        return self._operating_system and len(recent) < _TRIPLE_FAULTS
 
     def _on_guest_reset(self) -> None:
         now = time.monotonic()
@@ -231,14 +279,23 @@ class Vm:
 
     def _on_crash(self, event: Event) -> None:
         LOG.warning("The machine crashed: %s", event)
-        self._release()
+        # Memory and registers stay until somebody has dumped them or wants no more of the machine; nothing else does.
+        self._forget_reset()
+        machine = self._running_machine()
+        self._loop.unwatch(machine.eventfd)
+        machine.stop()
+        self._close_serial()
+        told_by_console = event.kind == "console_panic"
         self._crash = {
-            "kind": event.kind,
+            "kind": "guest_panic" if told_by_console else event.kind,
             "vcpu": event.vcpu,
             "rip": f"{event.rip:#x}",
-            "bytes": event.detail.hex(" "),
+            "bytes": "" if told_by_console else event.detail.hex(" "),
         }
-        self._become(CRASHED, "crashed", "guest", str(event))
+        detail = str(event)
+        if event.kind == "triple_fault" and self._operating_system:
+            detail += f"; not started again after {_TRIPLE_FAULTS} of them within {_TRIPLE_FAULTS_WITHIN:.0f} s"
+        self._become(CRASHED, "crashed", "guest", detail)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -289,7 +346,7 @@ class Vm:
         self._attempt("A device cannot be set up", lambda: devices.add_all(machine, config.document))
 
     def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
-        self._attempt(
+        kernel = self._attempt(
             "The kernel cannot be loaded",
             lambda: loader.load(
                 machine,
@@ -300,6 +357,7 @@ class Vm:
                 unpacked=host.kvm_kind() == "kvm-pvm",
             ),
         )
+        self._operating_system = kernel.operating_system
         self._attempt("The VM cannot be started", machine.start)
 
     @staticmethod
@@ -324,13 +382,16 @@ class Vm:
             if self.state in (RUNNING, PAUSED):
                 self._loop.unwatch(machine.eventfd)
             machine.close()
+        self._close_serial()
+
+    def _close_serial(self) -> None:
         ends, self._serial, self._console = (self._serial, self._console), None, None
         for end in ends:
             if end is not None:
                 end.close()
 
     def _forget_reset(self) -> None:
-        self._reset_due, self._panic = False, None
+        self._reset_due, self._panic, self._suspect = False, None, None
         self._loop.cancel()
 
     def _become(self, state: str, event: str, initiator: str = "api", detail: str = "") -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.kvm.vmm_process import MIB, Events, SerialClient, Vmm
 from tests.nested import guest_initramfs, guest_kernel
 
-BOX = {"memory": 4096, "timeout": 900}
+BOX = {"memory": 4096, "timeout": 420}
 MODULES = ("button", "evdev", "pvpanic-mmio")
 PROMPT = "/ # "
 
@@ -126,7 +126,27 @@ def test_an_nmi_makes_the_kernel_panic_which_pvpanic_reports(boot):
     assert guest.vmm.state() == "Running"
 
 
-def test_a_missing_root_is_told_on_the_console(boot):
-    """No event: this kernel's pvpanic driver is a module, which nobody has loaded yet."""
+def test_a_panic_before_pvpanics_driver_is_loaded_is_seen_too(boot, tmp_path):
+    """No root: this kernel's pvpanic driver is a module, which nobody has loaded yet."""
     guest = boot("elf64", words="root=/dev/vda rdinit=/none")
     guest.console.read_until("Kernel panic - not syncing: VFS: Unable to mount root fs")
+    event = guest.events.until("crashed")
+    assert "its console says: VFS: Unable to mount root fs" in event["detail"]
+    core = tmp_path / "core"
+    guest.vmm.put("vm.coredump", {"destination_url": f"file://{core}"})
+    with core.open("rb") as file:
+        assert file.read(4) == b"\x7fELF"
+
+
+def test_every_way_to_reboot_restarts_the_machine_and_words_on_the_console_do_not_end_it(boot):
+    guest = boot("bzimage")
+    for way in ("triple", "kbd", "acpi", "pci"):
+        guest.reach_init(f"before reboot={way}")
+        guest.console.read_until(PROMPT)
+        assert way in guest.shell(f"echo {way} >/sys/kernel/reboot/type; cat /sys/kernel/reboot/type")
+        guest.console.type("reboot -f\n")
+        assert guest.events.until("rebooted")["initiator"] == "guest"
+    guest.reach_init("after the last")
+    guest.console.read_until(PROMPT)
+    guest.shell("echo '---[ end Kernel panic - not syncing: a joke ]---'; sleep 5")
+    assert guest.vmm.state() == "Running"
