@@ -93,7 +93,15 @@ def test_a_locked_up_kernel_of_the_box_is_told_from_a_slow_one():
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
 def test_qemu_ends_with_kvmbox(number: signal.Signals, code: int):
-    with subprocess.Popen([sys.executable, KVMBOX, "sleep", "1000"], stderr=subprocess.PIPE) as process:
+    command = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        KVMBOX,
+        "sleep",
+        "1000",
+    ]  # a shell's background job ignores it
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         end = time.monotonic() + 60
         while not qemus_below(process.pid):
             assert process.poll() is None and time.monotonic() < end
