@@ -229,6 +229,10 @@ class Paths:
     def console_log(self, uuid: str) -> Path:
         return self.instances / uuid / "console.log"
 
+    def disk(self, uuid: str, device_name: str) -> Path:
+        """Where a server keeps what it wrote to a disk of its own; ``device_name`` as ``vda``."""
+        return self.instances / uuid / "disks" / f"{device_name}.overlay"
+
     def make(self) -> None:
         """Create the folders, readable by the owner only."""
         for folder in (self.state, self.images, self.instances, self.run):

@@ -20,13 +20,16 @@ _CHUNK = 1 << 20
 _BYTES_ALIKE = re.compile(rb"\x00+|\xff+|[^\x00\xff]", re.DOTALL)
 
 
-def create(path: Path, size: int | None = None, base: Path | None = None) -> Header:
-    """A new overlay at ``path``, durable when this returns. ``size`` in bytes: of the disk, the base's if None.
+def create(path: Path, size: int | None = None, base: Path | None = None, head: bytes = b"") -> Header:
+    """A new overlay at ``path``, whole and durable when this returns.
+
+    ``size`` in bytes: of the disk, the base's if None.
 
     Room for the bitmap is taken at once: a file system that is full later refuses data, but never the bits of data.
 
+    :param head: what the disk begins with instead of its base, at most a granule; filled up with zeros.
     :raises OverlayError: no size, or smaller than the base, or not whole sectors.
-    :raises OSError: the file is there already, or there is no room.
+    :raises OSError: the file is there already, or there is no room; nothing is left then.
     """
     base_size = base_crc = 0
     if base is not None:
@@ -44,23 +47,36 @@ def create(path: Path, size: int | None = None, base: Path | None = None) -> Hea
     if size < base_size:
         raise OverlayError(f"A disk of {size} bytes is too small for its base of {base_size}.")
     header = Header(size, base_size, base_crc)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # of one that was cut off
+    try:
+        _write(draft, header, head)
+        os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return header
+
+
+def _write(path: Path, header: Header, head: bytes) -> None:
+    """The parts of a new overlay, on disk."""
+    if len(head) > min(GRANULE, header.size):
+        raise OverlayError(f"A disk of {header.size} bytes cannot be made to begin with {len(head)}.")
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(fd, header.file_size)
         os.posix_fallocate(fd, 0, header.bitmap_offset + header.bitmap_size)
         os.pwrite(fd, header.pack(), 0)
+        if head:
+            os.pwrite(fd, b"\1", header.bitmap_offset)
+            os.pwrite(fd, head, header.data_offset)
         os.fsync(fd)
-        folder = os.open(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except BaseException:
-        path.unlink()
-        raise
     finally:
         os.close(fd)
-    return header
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,28 @@ class NicSpec:
 
 
 @dataclass(frozen=True)
+class DiskSpec:
+    """A disk of ``size`` bytes, as the guest sees it at its place in the order of disks.
+
+    ``format`` ``overlay``: the server's own file at ``path`` over ``backing``, a raw image that is only read (None:
+    over zeros). The driver makes it in ``prepare`` when it is not there, beginning with ``head`` (at most 4096 bytes)
+    if that is not empty, and removes it with the machine's folder. ``raw``: a file or block device that is there
+    already and belongs to somebody else. ``device_name``: ``vda``, for names and messages. ``serial``: at most 20
+    characters.
+    """
+
+    device_name: str
+    path: Path
+    size: int
+    format: str = "overlay"
+    backing: Path | None = None
+    readonly: bool = False
+    serial: str = ""
+    boot_index: int | None = None
+    head: bytes = b""
+
+
+@dataclass(frozen=True)
 class MachineSpec:
     """What to run. ``memory_mb`` in MiB; ``kernel`` and ``initramfs`` absolute paths; ``kernel_format`` flat16, elf64,
     pvh or bzimage.
@@ -53,6 +75,7 @@ class MachineSpec:
     cmdline: str = ""
     initramfs: Path | None = None
     nics: tuple[NicSpec, ...] = ()
+    disks: tuple[DiskSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,12 +149,13 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def prepare(self, spec: MachineSpec) -> None:
-        """Make the VM's folder and console log. No process yet. Raises DriverError when kernel, initramfs or
-        command line is unusable."""
+        """Make the VM's folder, console log and those of its own disks that are not there. No process yet. Raises
+        DriverError when kernel, initramfs or command line is unusable, or a disk cannot be made."""
 
     @abc.abstractmethod
     def power_on(self, spec: MachineSpec) -> MachineInfo:
-        """Start the VMM and boot the guest; nothing to do when it runs already."""
+        """Start the VMM and boot the guest; nothing to do when it runs already. A disk that is missing is an error:
+        what a server wrote is never replaced by an empty disk."""
 
     @abc.abstractmethod
     def power_off(self, uuid: str) -> None:

@@ -93,6 +93,8 @@ class FakeDriver(Driver):
         self._last_pid = max((info.pid for info, _ in self._host.values()), default=0) or 1_000_000
         #: Guests that do nothing when their power button is pressed; the others power themselves off.
         self.deaf: set[str] = set()
+        #: What each machine was last told to be, by uuid.
+        self.specs: dict[str, MachineSpec] = {}
         #: (verb, uuid) of everything that was asked, in order.
         self.calls: List[tuple[str, str]] = []
 
@@ -143,6 +145,11 @@ class FakeDriver(Driver):
             for file in (spec.kernel, spec.initramfs):
                 if file is not None and not file.is_file():
                     raise DriverError(f"The image '{file.name}' does not exist.")
+            for disk in spec.disks:  # a machine that writes nothing has no files of its own
+                needed = disk.backing if disk.format == "overlay" else disk.path
+                if needed is not None and not needed.exists():
+                    raise DriverError(f"The server's disk {disk.device_name} cannot be made: what it needs is missing.")
+            self.specs[spec.uuid] = spec
             self._host.setdefault(spec.uuid, (MachineInfo(spec.uuid, PowerState.SHUTDOWN), b""))
 
     def power_on(self, spec: MachineSpec) -> MachineInfo:
@@ -179,6 +186,7 @@ class FakeDriver(Driver):
     def destroy(self, uuid: str) -> None:
         with self._verb("destroy", uuid):
             self._host.pop(uuid, None)
+            self.specs.pop(uuid, None)
 
     def info(self, uuid: str) -> MachineInfo:
         with self._verb("info", uuid):
@@ -214,6 +222,7 @@ class FakeDriver(Driver):
         found = self._host.get(spec.uuid)
         if found is not None and found[0].power_state in (PowerState.RUNNING, PowerState.PAUSED):
             return found[0]
+        self.specs[spec.uuid] = spec
         pid = self._next_pid()
         info = MachineInfo(spec.uuid, PowerState.RUNNING, pid, pid, spec.memory_mb, spec.vcpus)
         self._host[spec.uuid] = (info, found[1] if found else b"")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, host, vmm_process, watcher
+from nova_lite.hv import console_log, host, server_disks, vmm_process, watcher
 from nova_lite.hv.driver import (
     Capabilities,
     Driver,
@@ -97,6 +97,8 @@ class KvmDriver(Driver):
             raise DriverError(str(error)) from error
         with self._verb(spec.uuid):
             self._make_folder(spec.uuid)
+            for disk in spec.disks:
+                server_disks.make(disk)
 
     def power_on(self, spec: MachineSpec) -> MachineInfo:
         with self._verb(spec.uuid):
@@ -105,6 +107,8 @@ class KvmDriver(Driver):
                 return running
             self._end(spec.uuid)  # one that is switched off or crashed, and what a dead one left
             self._make_folder(spec.uuid)
+            for disk in spec.disks:
+                server_disks.check(disk)
             return self._start_vmm(spec)
 
     def power_off(self, uuid: str) -> None:
@@ -220,7 +224,7 @@ class KvmDriver(Driver):
             payload["format"] = spec.kernel_format
         if spec.initramfs is not None:
             payload["initramfs"] = str(spec.initramfs)
-        return {
+        config = {
             "cpus": {"boot_vcpus": spec.vcpus, "max_vcpus": spec.vcpus},
             "memory": {"size": spec.memory_mb << 20},
             "payload": payload,
@@ -229,6 +233,9 @@ class KvmDriver(Driver):
             "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
             "platform": {"uuid": spec.uuid},
         }
+        if spec.disks:
+            config["disks"] = [server_disks.vm_config(disk) for disk in spec.disks]
+        return config
 
     def _current(self, uuid: str) -> VmmProcess | None:
         """The VMM that serves this VM now, adopted if we did not know it."""

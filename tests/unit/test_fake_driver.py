@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nova_lite.hv.driver import DriverError, MachineEvent, MachineNotFound, MachineSpec, PowerState
+from nova_lite.hv.driver import DiskSpec, DriverError, MachineEvent, MachineNotFound, MachineSpec, PowerState
 from nova_lite.hv.fake import FakeDriver
 
 UUID = "6c5d4b3a-0000-4000-8000-000000000001"
@@ -167,3 +167,16 @@ def test_several_machines_at_once(driver: FakeDriver, spec: MachineSpec) -> None
     for thread in threads:
         thread.join()
     assert len({info.pid for info in driver.list()}) == 8
+
+
+def test_disks_need_what_they_are_made_of_and_are_remembered(driver: FakeDriver, spec: MachineSpec) -> None:
+    base = spec.kernel.with_name("base")
+    wanted = replace(spec, disks=(DiskSpec("vda", spec.kernel.with_name("vda"), 1 << 20, backing=base),))
+    with pytest.raises(DriverError, match="disk vda cannot be made"):
+        driver.prepare(wanted)
+    base.touch()
+    driver.prepare(wanted)
+    driver.power_on(wanted)
+    assert driver.specs[UUID].disks == wanted.disks
+    driver.destroy(UUID)
+    assert driver.specs == {}

@@ -1,0 +1,175 @@
+"""Disks of servers under the kvm driver: made once, kept through every verb, gone with the server, faults named."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nova_lite.conf import Paths
+from nova_lite.disks import overlay
+from nova_lite.hv import server_disks
+from nova_lite.hv.driver import DiskSpec, DriverError, MachineSpec, PowerState
+from nova_lite.hv.kvm import KvmDriver
+from tests.kvm.vmm_process import INTERACTIVE, needs_kvm
+
+pytestmark = needs_kvm
+
+SIZE = 8 << 20
+
+
+@pytest.fixture(name="driver")
+def _driver(tmp_path: Path) -> Iterator[KvmDriver]:
+    driver = KvmDriver(Paths(tmp_path))
+    driver.start(lambda event: None)
+    yield driver
+    for machine in driver.list():
+        driver.destroy(machine.uuid)
+    driver.close()
+
+
+@pytest.fixture(name="base")
+def _base(tmp_path: Path) -> Path:
+    base = tmp_path / "disk.raw"
+    base.write_bytes(b"base" * 5000)
+    base.chmod(0o400)
+    return base
+
+
+@pytest.fixture(name="spec")
+def _spec(tmp_path: Path, base: Path) -> MachineSpec:
+    """A root disk over an image, a swap disk, and somebody else's raw one."""
+    paths, identity, volume = Paths(tmp_path), str(uuid.uuid4()), tmp_path / "volume"
+    volume.write_bytes(bytes(1 << 20))
+    disks = (
+        DiskSpec("vda", paths.disk(identity, "vda"), SIZE, backing=base, serial="root-of-it", boot_index=0),
+        DiskSpec("vdb", paths.disk(identity, "vdb"), SIZE, head=b"swap"),
+        DiskSpec("vdc", volume, 1 << 20, "raw", readonly=True),
+    )
+    return MachineSpec(identity, "disks", 1, 64, INTERACTIVE, "elf64", disks=disks)
+
+
+def test_disks_are_made_once_and_stay_until_the_server_goes(driver, spec, base, tmp_path):
+    driver.prepare(spec)
+    root, swap = (disk.path for disk in spec.disks[:2])
+    with overlay.open_view(root, base) as view:
+        assert view.size == SIZE and view.read(0, 4) == b"base" and view.usage().written == 0
+    with overlay.open_view(swap) as view:
+        assert view.size == SIZE and view.read(0, 8192) == b"swap".ljust(8192, b"\0")
+    made = [(path, path.stat().st_ino, path.read_bytes()[:4096]) for path in (root, swap)]
+    for verb in (
+        driver.prepare,
+        driver.power_on,
+        driver.power_on,
+        lambda spec: driver.reboot(spec, hard=False),
+        lambda spec: driver.reboot(spec, hard=True),
+        lambda spec: driver.power_off(spec.uuid),
+        driver.prepare,
+        driver.power_on,
+    ):
+        verb(spec)
+        assert made == [(path, path.stat().st_ino, path.read_bytes()[:4096]) for path in (root, swap)]
+    assert {"vda", "vdb", "vdc"} <= set(driver.counters(spec.uuid))
+    driver.destroy(spec.uuid)
+    driver.destroy(spec.uuid)
+    assert not root.parent.parent.exists()
+    assert base.exists() and (tmp_path / "volume").exists(), "what is not the server's own stays"
+
+
+def test_an_overlay_that_was_cut_off_while_it_was_made_is_made_again(driver, spec):
+    root = spec.disks[0].path
+    root.parent.mkdir(parents=True)
+    Path(f"{root}.new").write_bytes(b"half of i")
+    driver.prepare(spec)
+    assert driver.power_on(spec).power_state is PowerState.RUNNING
+    assert sorted(path.name for path in root.parent.iterdir()) == ["vda.overlay", "vdb.overlay"]
+
+
+def test_a_disk_that_is_missing_is_not_replaced_by_an_empty_one(driver, spec):
+    driver.prepare(spec)
+    spec.disks[0].path.unlink()
+    with pytest.raises(DriverError, match="disk vda is missing on its host. It is not replaced by an empty one"):
+        driver.power_on(spec)
+    assert driver.info(spec.uuid).pid == 0
+    with pytest.raises(DriverError, match="disk vdc is missing"):
+        driver.prepare(replace(spec, disks=(replace(spec.disks[2], path=Path("/nonexistent")),)))
+
+
+def test_a_base_that_is_missing_or_changed_is_named_without_files_of_the_host(driver, spec, base, tmp_path):
+    driver.prepare(spec)
+    aside = base.rename(tmp_path / "aside")
+    with pytest.raises(DriverError, match="The image that the server's disk vda is made of is missing") as missing:
+        driver.power_on(spec)
+    shutil.copy(aside, base)
+    base.chmod(0o600)
+    with base.open("r+b") as file:
+        file.write(b"x")
+    with pytest.raises(DriverError, match="disk vda cannot be used: The base of vda is another one") as changed:
+        driver.power_on(spec)
+    for caught in (missing, changed):
+        assert str(tmp_path) not in str(caught.value)
+    base.unlink()
+    aside.rename(base)
+    assert driver.power_on(spec).power_state is PowerState.RUNNING
+
+
+def test_a_damaged_disk_and_one_too_small_for_its_image_are_named(driver, spec):
+    root = spec.disks[0]
+    with pytest.raises(DriverError, match="disk vda cannot be made: A disk of 512 bytes is too small for its base"):
+        driver.prepare(replace(spec, disks=(replace(root, size=512),)))
+    driver.prepare(spec)
+    with root.path.open("r+b") as file:
+        file.write(b"junk")
+    with pytest.raises(DriverError, match="disk vda cannot be used: vda is not an overlay"):
+        driver.power_on(spec)
+
+
+FULL = """
+import sys
+from pathlib import Path
+from nova_lite.hv import server_disks
+from nova_lite.hv.driver import DiskSpec, DriverError
+disk = DiskSpec("vda", Path(sys.argv[1], "disks", "vda.overlay"), 1 << 40)
+try:
+    server_disks.make(disk)
+except DriverError as error:
+    print(error, sorted(Path(sys.argv[1], "disks").iterdir()))
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0,
+    reason="this host allows no mount namespace",
+)
+def test_a_host_that_is_full_says_so_and_leaves_nothing(tmp_path):
+    folder = tmp_path / "full"
+    folder.mkdir()
+    script = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
+    command = ["unshare", "-rm", "sh", "-c", script, "sh", folder, sys.executable, FULL]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60).stdout
+    assert said.strip() == (
+        "The server's disk vda cannot be made: the host has no space left for it. Ask its administrator to free some, "
+        "then create the server again. []"
+    )
+
+
+def test_vm_configs_say_what_each_disk_is(spec, base):
+    root, swap, volume = map(server_disks.vm_config, spec.disks)
+    assert root == {
+        "id": "vda",
+        "path": str(spec.disks[0].path),
+        "readonly": False,
+        "image_type": "Overlay",
+        "backing_file": str(base),
+        "serial": "root-of-it",
+    }
+    assert swap["image_type"] == "Overlay" and "backing_file" not in swap
+    assert (volume["image_type"], volume["readonly"]) == ("Raw", True)
