@@ -16,6 +16,7 @@ ROOT = Path(nova_lite.__file__).parents[1]
 NATIVE = ROOT / "nova_lite/hv/native"
 FUZZ = ROOT / "fuzz"
 DRIVER = Path(__file__).with_name("virtio_driver.c")
+DRIVERS = sorted(DRIVER.parent.glob("virtio_driver*.c"))
 TESTS = re.findall(r'^    \{"(\w+)", test_\w+\},$', DRIVER.read_text(), re.MULTILINE)
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="this host has no gcc")
@@ -27,7 +28,7 @@ def driver(tmp_path_factory) -> Path:
     sources = [NATIVE / name for name in runpy.run_path(str(NATIVE / "build.py"))["DEVICE_CORE"]]
     flags = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-pthread"]
     sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    command = ["gcc", *flags, *sanitizers, f"-I{NATIVE}", f"-I{FUZZ}", "-o", program, DRIVER, FUZZ / "fake_machine.c"]
+    command = ["gcc", *flags, *sanitizers, f"-I{NATIVE}", f"-I{FUZZ}", "-o", program, *DRIVERS, FUZZ / "fake_machine.c"]
     subprocess.run([*command, *sources], check=True)
     return program
 

@@ -16,10 +16,10 @@ from nova_lite.hv.native.devices import Console
 from nova_lite.hv.native.machine import Event, Machine, MachineError
 from nova_lite.hv.vmm import coredump, devices, loader
 from nova_lite.hv.vmm.config import VmConfig
+from nova_lite.hv.vmm.consoles import Consoles
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
-from nova_lite.hv.vmm.relay import OutputFile, PtyEnd, Relay, SocketEnd, TerminalEnd
-from nova_lite.hv.vmm.serial import SerialRelay
+from nova_lite.hv.vmm.restarts import TRIPLE_FAULTS, TRIPLE_FAULTS_WITHIN, Restarts
 
 LOG = logging.getLogger(__name__)
 
@@ -38,15 +38,8 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.counters": (RUNNING, PAUSED),
 }
 
-#: Guest resets served at once, and seconds between those beyond: a guest that resets for ever must not keep the
-#: loop, the log and the listeners busy.
-_RESETS_AT_ONCE = 5
-_RESET_INTERVAL = 1.0
 #: Seconds that a guest which has panicked gets to write its last words to the console.
 _LAST_WORDS = 2.0
-#: An operating system's triple fault is a restart (Linux' last resort, and ``reboot=t``), as in other VMMs; but not
-#: more often than this within so many seconds: then it never gets anywhere.
-_TRIPLE_FAULTS, _TRIPLE_FAULTS_WITHIN = 3, 60.0
 
 EventListener = Callable[[dict[str, Any]], None]
 _T = TypeVar("_T")
@@ -59,8 +52,7 @@ class Vm:
         self._loop, self._on_event, self._request_exit = loop, on_event, request_exit
         self._config: VmConfig | None = None
         self._machine: Machine | None = None
-        self._serial: SerialRelay | None = None
-        self._console: Relay | OutputFile | None = None
+        self._consoles: Consoles | None = None
         self.state = CREATED
         self._detail = ""
         self._crash: dict[str, Any] | None = None
@@ -68,9 +60,7 @@ class Vm:
         self._panic: Event | None = None
         self._suspect: Any = None  # a panic.Suspect
         self._operating_system = False
-        self._triple_faults: list[float] = []
-        self._reset_credit = float(_RESETS_AT_ONCE)
-        self._last_reset = time.monotonic()
+        self._restarts = Restarts()
 
     # -- commands -----------------------------------------------------------------------------------------------
 
@@ -84,7 +74,10 @@ class Vm:
         config = self._check("vm.boot")
         self._release()
         try:
-            serial = self._serial = SerialRelay(config, self._loop, self.serial_input, self._request_exit)
+            self._consoles = Consoles(
+                config, self._loop, self.serial_input, self.console_input, self.resize_console, self._request_exit
+            )
+            serial = self._consoles.serial
             self._machine = self._attempt(
                 "The VM cannot be built",
                 lambda: Machine(
@@ -160,7 +153,7 @@ class Vm:
         if self._config is None:
             raise NotCreated
         document: dict[str, Any] = {
-            "config": self._shown(self._config.document),
+            "config": self._config.document if self._consoles is None else self._consoles.shown(self._config.document),
             "state": self.state,
             "memory_actual_size": self._config.memory_size,
         }
@@ -204,7 +197,7 @@ class Vm:
                 continue
             if self._panic is not None:  # whatever it did after that: restart, switch itself off
                 self._on_crash(self._panic)
-            elif event.kind in ("reset", "watchdog") or (event.kind == "triple_fault" and self._is_restart()):
+            elif event.kind in ("reset", "watchdog") or self._is_restart(event):
                 if event.kind == "watchdog":
                     LOG.warning("The machine is reset: %s", event)
                     self._detail = str(event)
@@ -253,22 +246,16 @@ class Vm:
             self._suspect = None
             machine.watch_console()
 
-    def _is_restart(self) -> bool:
-        now = time.monotonic()
-        recent = [moment for moment in self._triple_faults if now - moment < _TRIPLE_FAULTS_WITHIN]
-        self._triple_faults = [*recent, now]
-        return self._operating_system and len(recent) < _TRIPLE_FAULTS
+    def _is_restart(self, event: Event) -> bool:
+        return event.kind == "triple_fault" and self._restarts.may_follow_triple_fault() and self._operating_system
 
     def _on_guest_reset(self) -> None:
-        now = time.monotonic()
-        self._reset_credit = min(_RESETS_AT_ONCE, self._reset_credit + (now - self._last_reset) / _RESET_INTERVAL)
-        self._last_reset = now
-        self._reset_credit -= 1
-        if self._reset_credit >= 0:
-            self._restart_for_guest()
-        else:
+        delay = self._restarts.delay()
+        if delay:
             self._reset_due = True
-            self._loop.at(now - self._reset_credit * _RESET_INTERVAL, self._restart_for_guest)
+            self._loop.at(time.monotonic() + delay, self._restart_for_guest)
+        else:
+            self._restart_for_guest()
 
     def _restart_for_guest(self) -> None:
         try:
@@ -284,7 +271,7 @@ class Vm:
         machine = self._running_machine()
         self._loop.unwatch(machine.eventfd)
         machine.stop()
-        self._close_serial()
+        self._close_consoles()
         told_by_console = event.kind == "console_panic"
         self._crash = {
             "kind": "guest_panic" if told_by_console else event.kind,
@@ -294,7 +281,7 @@ class Vm:
         }
         detail = str(event)
         if event.kind == "triple_fault" and self._operating_system:
-            detail += f"; not started again after {_TRIPLE_FAULTS} of them within {_TRIPLE_FAULTS_WITHIN:.0f} s"
+            detail += f"; not started again after {TRIPLE_FAULTS} of them within {TRIPLE_FAULTS_WITHIN:.0f} s"
         self._become(CRASHED, "crashed", "guest", detail)
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -320,28 +307,10 @@ class Vm:
             raise
         self._become(RUNNING, "rebooted", initiator)
 
-    def _shown(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The normal form, with the names that pseudo-terminals have got."""
-        ends = {"serial": self._serial, "console": self._console}
-        return document | {key: document[key] | {"file": end.pty} for key, end in ends.items() if end and end.pty}
-
-    def _console_far_end(self, mode: str, path: Path | None) -> Relay | OutputFile | None:
-        try:
-            if mode == "File" and path is not None:
-                return OutputFile(path)
-            if mode == "Null":
-                return None
-            end = SocketEnd(path) if path is not None else PtyEnd() if mode == "Pty" else TerminalEnd()
-        except OSError as error:
-            raise VmmError(
-                400, "The console cannot be set up", f"console.{mode.lower()}: {error.strerror or error}"
-            ) from error
-        return Relay("console", end, self._loop, self.console_input, self._request_exit, self.resize_console)
-
     def _add_devices(self, config: VmConfig, machine: Machine) -> None:
         if config.console_mode != "Off":
-            end = self._console = self._console_far_end(config.console_mode, config.console_path)
-            console = Console("__console", -1 if end is None else end.fd_out)
+            assert self._consoles is not None
+            console = Console("__console", self._consoles.console_out)
             self._attempt("The console cannot be set up", lambda: machine.add(console))
         self._attempt("A device cannot be set up", lambda: devices.add_all(machine, config.document))
 
@@ -382,13 +351,12 @@ class Vm:
             if self.state in (RUNNING, PAUSED):
                 self._loop.unwatch(machine.eventfd)
             machine.close()
-        self._close_serial()
+        self._close_consoles()
 
-    def _close_serial(self) -> None:
-        ends, self._serial, self._console = (self._serial, self._console), None, None
-        for end in ends:
-            if end is not None:
-                end.close()
+    def _close_consoles(self) -> None:
+        consoles, self._consoles = self._consoles, None
+        if consoles is not None:
+            consoles.close()
 
     def _forget_reset(self) -> None:
         self._reset_due, self._panic, self._suspect = False, None, None

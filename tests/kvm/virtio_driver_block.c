@@ -1,0 +1,198 @@
+/* virtio-blk and its rate limiter, for virtio_driver.c. */
+#include <assert.h>
+#include <linux/virtio_blk.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "virtio_driver.h"
+#include "virtio/block.h"
+#include "virtio/kinds.h"
+#include "virtio/rate_limiter.h"
+
+#define DISK_SIZE (1u << 20)
+
+static int disk_fd;
+static bool on_threads; /* and not on io_uring */
+
+static struct virtio_device *disk(uint32_t queues, bool read_only, struct nl_rate_limiter limiter) {
+    struct nl_disk_config config = {
+        .queues = queues, .queue_size = 16, .read_only = read_only, .discard = 1, .limiter = limiter};
+    config.disable_io_uring = on_threads;
+    strcpy(config.serial, "disk-0123456789");
+    disk_fd = memfd_create("disk", 0);
+    assert(ftruncate(disk_fd, DISK_SIZE) == 0);
+    return block_create(&config, block_raw_open(dup(disk_fd)));
+}
+
+/* Header at BUFFERS, status at BUFFERS + 16, data from BUFFERS + 0x200 on. */
+static void offer_request(unsigned queue, uint32_t type, uint64_t sector, uint32_t size, bool in) {
+    struct virtio_blk_outhdr header = {.type = type, .sector = sector};
+    memcpy(fake_ram(&machine, BUFFERS, 16), &header, 16);
+    *fake_ram(&machine, BUFFERS + 16, 1) = 0xee;
+    fake_descriptor(&machine, queue, 0, BUFFERS, 16, NEXT, size > 0 ? 1 : 2);
+    fake_descriptor(&machine, queue, 1, BUFFERS + 0x200, size, NEXT | (in ? WRITE : 0), 2);
+    fake_descriptor(&machine, queue, 2, BUFFERS + 16, 1, WRITE, 0);
+    fake_offer(&machine, queue, 0);
+}
+
+static uint8_t request(unsigned queue, uint32_t type, uint64_t sector, uint32_t size, bool in, uint32_t *written) {
+    uint32_t head;
+    offer_request(queue, type, sector, size, in);
+    fake_turn(&machine);
+    assert(fake_taken(&machine, queue, &head, written) && head == 0);
+    return *fake_ram(&machine, BUFFERS + 16, 1);
+}
+
+void test_block(void) {
+    uint32_t written;
+    fake_init(&machine);
+    fake_add(&machine, disk(2, false, (struct nl_rate_limiter){0}));
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 8) == DISK_SIZE / 512);
+    fake_drive(&machine, UINT64_MAX & ~(1ull << VIRTIO_RING_F_EVENT_IDX), 16);
+    uint8_t *data = fake_ram(&machine, BUFFERS + 0x200, 4096), disk_data[4096], zeroes[4096] = {0};
+    for (unsigned i = 0; i < 4096; i++)
+        data[i] = (uint8_t)(i * 13);
+    assert(request(1, VIRTIO_BLK_T_OUT, 8, 4096, false, &written) == VIRTIO_BLK_S_OK && written == 1);
+    assert(pread(disk_fd, disk_data, 4096, 4096) == 4096 && memcmp(disk_data, data, 4096) == 0);
+    memset(data, 0, 4096);
+    assert(request(0, VIRTIO_BLK_T_IN, 8, 4096, true, &written) == VIRTIO_BLK_S_OK && written == 4097);
+    assert(memcmp(disk_data, data, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_FLUSH, 0, 0, false, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_GET_ID, 0, 20, true, &written) == VIRTIO_BLK_S_OK && written == 21);
+    assert(memcmp(data, "disk-0123456789", 16) == 0);
+    /* Bounds: the last sector, one too far, numbers that wrap around, no whole sectors. */
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 512, true, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512 - 1, 1024, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, DISK_SIZE / 512, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, UINT64_MAX, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_OUT, 1ull << 55, 512, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, 0, 511, true, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, 4711, 0, 512, true, &written) == VIRTIO_BLK_S_UNSUPP);
+    /* Discard and write zeroes. */
+    struct virtio_blk_discard_write_zeroes range = {.sector = 8, .num_sectors = 8};
+    memcpy(data, &range, sizeof(range));
+    assert(request(0, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, &written) == VIRTIO_BLK_S_OK);
+    assert(pread(disk_fd, disk_data, 4096, 4096) == 4096 && memcmp(disk_data, zeroes, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 15, false, &written) == VIRTIO_BLK_S_IOERR);
+    range.sector = DISK_SIZE / 512 - 1;
+    memcpy(data, &range, sizeof(range));
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
+    /* The disk becomes shorter than it was: an error, no endless loop. */
+    assert(ftruncate(disk_fd, 4096) == 0);
+    assert(request(0, VIRTIO_BLK_T_IN, 64, 512, true, &written) == VIRTIO_BLK_S_IOERR);
+    /* A chain with nowhere to put the status. */
+    fake_descriptor(&machine, 0, 0, BUFFERS, 16, 0, 0);
+    fake_offer(&machine, 0, 0);
+    fake_turn(&machine);
+    assert(status() & VIRTIO_CONFIG_S_NEEDS_RESET);
+    fake_close(&machine);
+
+    fake_init(&machine);
+    fake_add(&machine, disk(1, true, (struct nl_rate_limiter){0}));
+    fake_drive(&machine, UINT64_MAX & ~(1ull << VIRTIO_RING_F_EVENT_IDX), 16);
+    assert(machine.device->offered >> VIRTIO_BLK_F_RO & 1);
+    assert(request(0, VIRTIO_BLK_T_OUT, 0, 512, false, &written) == VIRTIO_BLK_S_IOERR);
+    assert(request(0, VIRTIO_BLK_T_IN, 0, 512, true, &written) == VIRTIO_BLK_S_OK);
+    assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_UNSUPP);
+}
+
+static void await_taken(unsigned queue) {
+    uint32_t head, written;
+    while (!fake_taken(&machine, queue, &head, &written))
+        usleep(100);
+}
+
+/* The threads at work: many rounds on two queues, resets and pauses in between. */
+void test_block_threads(void) {
+    fake_init(&machine);
+    fake_add(&machine, disk(2, false, (struct nl_rate_limiter){0}));
+    for (int boot = 0; boot < 3; boot++) {
+        assert(virtio_set_start(&machine.set) == 0);
+        fake_drive(&machine, 0, 16);
+        for (unsigned round = 0; round < 500; round++) {
+            offer_request(round % 2, VIRTIO_BLK_T_IN, round, 512, true);
+            if (round % 50 == 7) {
+                virtio_set_pause(&machine.set);
+                virtio_set_resume(&machine.set);
+            }
+            await_taken(round % 2);
+            assert(*fake_ram(&machine, BUFFERS + 16, 1) == VIRTIO_BLK_S_OK);
+            if (round % 100 == 99) {
+                offer_request(0, VIRTIO_BLK_T_IN, 0, 512, true);
+                fake_drive(&machine, 0, 16); /* resets with a request under way */
+            }
+        }
+        virtio_set_stop(&machine.set);
+        virtio_set_reset(&machine.set);
+    }
+}
+
+void test_block_rate(void) {
+    uint32_t head, written;
+    struct nl_rate_limiter limiter = {.ops = {.size = 5, .refill_ms = 500}};
+    fake_init(&machine);
+    fake_add(&machine, disk(1, false, limiter));
+    fake_drive(&machine, 0, 16);
+    unsigned done = 0;
+    for (unsigned i = 0; i < 8; i++)
+        offer_request(0, VIRTIO_BLK_T_FLUSH, 0, 0, false);
+    fake_turn(&machine);
+    while (fake_taken(&machine, 0, &head, &written))
+        done++;
+    assert(done == 5 && counted(&machine.device->counters[BLOCK_LIMITED].value) > 0);
+    assert(virtio_set_start(&machine.set) == 0); /* the timer brings the rest */
+    for (; done < 8; done++)
+        await_taken(0);
+    virtio_set_stop(&machine.set);
+}
+
+void test_block_without_ring(void) {
+    on_threads = true;
+    test_block();
+}
+
+void test_block_threads_without_ring(void) {
+    on_threads = true;
+    test_block_threads();
+}
+
+void test_block_rate_without_ring(void) {
+    on_threads = true;
+    test_block_rate();
+}
+
+void test_rate_limiter(void) {
+    struct rate_limiter limiter;
+    struct nl_rate_limiter config = {.bandwidth = {.size = 1000, .one_time_burst = 500, .refill_ms = 100},
+                                     .ops = {.size = 10, .refill_ms = 1000}};
+    const uint64_t ms = 1000000;
+    rate_limiter_init(&limiter, &config, 0);
+    assert(rate_limiter_take(&limiter, 1500, 0) == 0); /* the burst and the bucket */
+    uint64_t wait = rate_limiter_take(&limiter, 100, 0);
+    assert(wait >= 10 * ms && wait <= 10 * ms + 1);
+    assert(rate_limiter_take(&limiter, 100, wait) == 0);
+    assert(rate_limiter_take(&limiter, 1, wait) > 0);
+    /* A request larger than the bucket goes when it is full, and what follows pays for it. */
+    assert(rate_limiter_take(&limiter, 3000, 200 * ms) == 0);
+    wait = rate_limiter_take(&limiter, 1, 200 * ms);
+    assert(wait > 199 * ms && wait < 201 * ms);
+    /* Operations: ten at once, then one each 100 ms. */
+    config.bandwidth.size = 0;
+    rate_limiter_init(&limiter, &config, 0);
+    for (int i = 0; i < 10; i++)
+        assert(rate_limiter_take(&limiter, 1 << 20, 0) == 0);
+    wait = rate_limiter_take(&limiter, 1, 0);
+    assert(wait > 99 * ms && wait < 101 * ms && rate_limiter_take(&limiter, 1, 100 * ms) == 0);
+    /* A clock that stands still or goes back gives nothing; one that jumps fills the bucket once. */
+    assert(rate_limiter_take(&limiter, 1, 50 * ms) > 0);
+    for (int i = 0; i < 10; i++)
+        assert(rate_limiter_take(&limiter, 1, UINT64_MAX / 2) == 0);
+    assert(rate_limiter_take(&limiter, 1, UINT64_MAX / 2) > 0);
+    memset(&config, 0, sizeof(config));
+    rate_limiter_init(&limiter, &config, 0);
+    assert(!rate_limiter_limits(&limiter));
+}
