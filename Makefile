@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 BIN := .venv/bin
+# Files of tests that run at once. Most of them wait for processes, so there is something to gain on two processors.
+JOBS ?= 2
 
 .PHONY: help bootstrap build demo serve test test-nested fuzz lint typecheck bench bench-nested api-ref sample-config clean
 
@@ -20,8 +22,8 @@ demo: bootstrap ## The main job, shown by an HTTP client against a real server (
 serve: bootstrap ## API and agent in the foreground on 127.0.0.1:8774
 	@exec $(BIN)/nova-lite serve
 
-test: bootstrap ## Every tier that this machine can run: static, unit, functional, kvm
-	@$(PY) -m pytest -p tests.tiers tests/static tests/unit tests/functional tests/kvm
+test: bootstrap ## Every tier that this machine can run: static, unit, functional, kvm (JOBS=… at once)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile -p tests.tiers tests/static tests/unit tests/functional tests/kvm
 
 test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
 	@$(PY) -m pytest -p tests.tiers tests/nested
