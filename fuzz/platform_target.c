@@ -72,6 +72,7 @@ static void set_up(struct platform *platform) {
     result |= devices_add_pvpanic(&platform->devices);
     result |= virtio_set_init(&platform->set, &platform->devices.bus, &platform->memory,
                               (struct virtio_hooks){fire, notify_at, platform});
+    platform->set.pci.end = (struct end_hook){end, platform};
     result |= watchdog_init(&platform->watchdog, &platform->set.loop, (struct end_hook){end, platform});
     ports.device = &platform->watchdog;
     result |= !bus_add_pio(&platform->devices.bus, &ports);

@@ -91,6 +91,11 @@ def test_addresses_without_memory_read_all_ones_and_are_counted(machines):
     [
         ("mov $0xfe, %al; out %al, $0x64", "reset"),
         ("mov $0x600, %dx; mov $1, %al; out %al, %dx", "reset"),
+        # As Linux does it for reboot=p.
+        (
+            "mov $0xcf9, %dx; in %dx, %al; and $0xf1, %al; or $2, %al; out %al, %dx; or $0xe, %al; out %al, %dx",
+            "reset",
+        ),
         ("mov $0x600, %dx; mov $0x34, %al; out %al, %dx", "shutdown"),
     ],
 )
@@ -111,6 +116,7 @@ def test_other_values_on_the_reset_ports_do_nothing(machines):
         assemble(
             f"""mov $0xd1, %al; out %al, $0x64; in $0x64, %al; out %al, $0x10
             mov $0x600, %dx; mov $0x33, %al; out %al, %dx
+            mov $0xcf9, %dx; mov $0xa, %al; out %al, %dx
             {POWER_OFF}"""
         )
     )

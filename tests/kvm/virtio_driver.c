@@ -69,6 +69,35 @@ static void test_pci_config(void) {
     fake_config_read(&machine, window + 16, 1);
 }
 
+static unsigned resets;
+
+static void count_reset(void *opaque, enum nl_event_kind kind) {
+    (void)opaque;
+    assert(kind == NL_EVENT_RESET);
+    resets++;
+}
+
+static void test_reset_control(void) {
+    with_rng();
+    machine.set.pci.end = (struct end_hook){count_reset, NULL};
+    assert((port(false, 0xcf9, 1, 0) & 0xff) == 0);
+    port(true, 0xcf9, 1, 0x02); /* how, not yet that */
+    assert((port(false, 0xcf9, 1, 0) & 0xff) == 0x02 && resets == 0);
+    port(true, 0xcf9, 1, 0x06);
+    assert(resets == 1);
+    port(true, 0xcf9, 1, 0xfe); /* on already; bits that are none */
+    assert(resets == 1 && (port(false, 0xcf9, 1, 0) & 0xff) == 0x0e);
+    port(true, 0xcf9, 1, 0);
+    port(true, 0xcf8, 4, 0x80000600); /* the address goes over the same ports */
+    port(true, 0xcf9, 2, 0x0606);
+    port(true, 0xcf8, 2, 0x0606);
+    assert(resets == 1 && port(false, 0xcf8, 4, 0) == 0x80000600);
+    port(true, 0xcf9, 1, 0x0e);
+    assert(resets == 2);
+    virtio_set_reset(&machine.set);
+    assert((port(false, 0xcf9, 1, 0) & 0xff) == 0);
+}
+
 static void test_msix(void) {
     with_rng();
     struct msix *msix = &machine.device->msix;
@@ -238,6 +267,7 @@ static const struct {
     void (*run)(void);
 } tests[] = {
     {"pci_config", test_pci_config},
+    {"reset_control", test_reset_control},
     {"msix", test_msix},
     {"transport", test_transport},
     {"rng", test_rng},

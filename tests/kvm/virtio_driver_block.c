@@ -81,6 +81,17 @@ void test_block(void) {
     memcpy(data, &range, sizeof(range));
     assert(request(0, VIRTIO_BLK_T_DISCARD, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
     assert(request(0, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, &written) == VIRTIO_BLK_S_IOERR);
+    /* Microseconds from the queue to the status: of what moved data and of nothing else. */
+    const struct block *block = machine.device->state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct virtio_counter *shown = &machine.device->counters[i ? BLOCK_WRITE_LATENCY : BLOCK_READ_LATENCY];
+        struct block_latency latency = block->latencies[i];
+        assert(latency.count == (i ? 1 : 2) && latency.least_ns > 0 && latency.most_ns >= latency.least_ns);
+        assert(latency.total_ns >= latency.least_ns + (i ? 0 : latency.most_ns) && latency.total_ns < 60000000000u);
+        assert(shown[0].value == latency.least_ns / 1000 && shown[1].value == latency.most_ns / 1000);
+        assert(shown[2].value == latency.total_ns / latency.count / 1000);
+        assert(strcmp(shown[0].name, i ? "write_latency_min" : "read_latency_min") == 0);
+    }
     /* The disk becomes shorter than it was: an error, no endless loop. */
     assert(ftruncate(disk_fd, 4096) == 0);
     assert(request(0, VIRTIO_BLK_T_IN, 64, 512, true, &written) == VIRTIO_BLK_S_IOERR);

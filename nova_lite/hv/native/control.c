@@ -147,6 +147,7 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         free(machine);
         return NULL;
     }
+    machine->virtio.pci.end = (struct end_hook){machine_end_by_device, machine};
     pthread_mutex_init(&machine->kvm_virtio.lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -5,18 +5,13 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "end_hook.h"
 #include "console.h"
 #include "interface.h"
 
 /* A device's interrupt wire. */
 struct irq_line {
     void (*set)(void *opaque, int level);
-    void *opaque;
-};
-
-/* How a device ends the machine: after the call the calling vCPU must not run the guest again. */
-struct end_hook {
-    void (*end)(void *opaque, enum nl_event_kind kind);
     void *opaque;
 };
 

@@ -147,7 +147,7 @@ struct nl_balloon_config {
     uint8_t free_page_reporting;
 };
 
-#define NL_DEVICE_VALUES 16
+#define NL_DEVICE_VALUES 18
 
 /* What one virtio device counted: ``count`` names and values. */
 struct nl_device_counters {

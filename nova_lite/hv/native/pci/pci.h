@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "end_hook.h"
 
 #define PCI_DEVICES 32
 #define PCI_CONFIG_SIZE 256
@@ -46,6 +47,8 @@ struct pci_function {
 struct pci_bus {
     pthread_mutex_t lock; /* of every configuration space and of the latch */
     uint32_t address;     /* what was written to port 0xCF8 */
+    uint8_t reset_control; /* port 0xCF9 */
+    struct end_hook end;   /* what a reset by that port leads to; may be empty */
     struct pci_function host_bridge;
     struct pci_function *functions[PCI_DEVICES];
     unsigned count;

@@ -5,6 +5,10 @@
 
 #define CONFIG_ADDRESS 0xcf8
 #define CONFIG_DATA 0xcfc
+/* The reset control register of Intel's chipsets (PIIX3 to the present ones), a byte amid the address's four. */
+#define RESET_CONTROL 0xcf9
+#define RESET_CPU 0x04      /* turned on: reset */
+#define RESET_WRITABLE 0x0e /* that, hard or soft, full */
 #define ADDRESS_ENABLE 0x80000000u
 
 /* With the lock held. Only function 0 of bus 0 answers. */
@@ -30,6 +34,8 @@ static uint32_t port_read(void *device, uint16_t port, unsigned size) {
     pthread_mutex_lock(&pci->lock);
     if (port == CONFIG_ADDRESS && size == 4) {
         value = pci->address;
+    } else if (port == RESET_CONTROL && size == 1) {
+        value = pci->reset_control;
     } else if (reaches_register(port, size)) {
         struct pci_function *function = addressed(pci);
         count_shared(&pci->config_reads, 1);
@@ -42,9 +48,13 @@ static uint32_t port_read(void *device, uint16_t port, unsigned size) {
 
 static void port_write(void *device, uint16_t port, unsigned size, uint32_t value) {
     struct pci_bus *pci = device;
+    bool reset = false;
     pthread_mutex_lock(&pci->lock);
     if (port == CONFIG_ADDRESS && size == 4) {
         pci->address = value & ~3u;
+    } else if (port == RESET_CONTROL && size == 1) {
+        reset = !(pci->reset_control & RESET_CPU) && (value & RESET_CPU);
+        pci->reset_control = value & RESET_WRITABLE;
     } else if (reaches_register(port, size)) {
         struct pci_function *function = addressed(pci);
         count_shared(&pci->config_writes, 1);
@@ -52,6 +62,8 @@ static void port_write(void *device, uint16_t port, unsigned size, uint32_t valu
             pci_function_write(function, (pci->address & 0xfc) + (port - CONFIG_DATA), size, value);
     }
     pthread_mutex_unlock(&pci->lock);
+    if (reset && pci->end.end != NULL)
+        pci->end.end(pci->end.opaque, NL_EVENT_RESET);
 }
 
 static struct pci_function *ecam_function(struct pci_bus *pci, uint64_t offset, unsigned size) {
@@ -157,6 +169,7 @@ bool pci_bus_add(struct pci_bus *pci, struct pci_function *function, unsigned *n
 void pci_bus_reset(struct pci_bus *pci) {
     pthread_mutex_lock(&pci->lock);
     pci->address = 0;
+    pci->reset_control = 0;
     for (unsigned i = 0; i < pci->count; i++)
         pci_function_reset(pci->functions[i]);
     pthread_mutex_unlock(&pci->lock);

@@ -16,7 +16,9 @@
 static const char *const counter_names[] = {
     [BLOCK_READ_BYTES] = "read_bytes", [BLOCK_READ_OPS] = "read_ops",   [BLOCK_WRITE_BYTES] = "write_bytes",
     [BLOCK_WRITE_OPS] = "write_ops",   [BLOCK_FLUSH_OPS] = "flush_ops", [BLOCK_DISCARD_OPS] = "discard_ops",
-    [BLOCK_ERRORS] = "errors",         [BLOCK_LIMITED] = "rate_limited"};
+    [BLOCK_ERRORS] = "errors",         [BLOCK_LIMITED] = "rate_limited",
+    [BLOCK_READ_LATENCY] = "read_latency_min",   "read_latency_max",  "read_latency_avg",
+    [BLOCK_WRITE_LATENCY] = "write_latency_min", "write_latency_max", "write_latency_avg"};
 
 /* Whether sectors lie on the disk; their place in bytes. */
 static bool on_disk(const struct block *block, uint64_t sector, uint64_t size, uint64_t *offset) {
@@ -84,6 +86,28 @@ static void count_done(struct block *block, const struct block_request *request)
     }
 }
 
+/* By several threads at once: what one of them sees may be a request behind, never wrong for long. */
+static void count_latency(struct block *block, const struct block_job *job) {
+    bool write = job->request.operation == BLOCK_WRITE;
+    if (!write && job->request.operation != BLOCK_READ)
+        return;
+    struct block_latency *latency = &block->latencies[write];
+    struct virtio_counter *shown = &block->device.counters[write ? BLOCK_WRITE_LATENCY : BLOCK_READ_LATENCY];
+    uint64_t passed = monotonic_ns() - job->begun_ns, least = counted(&latency->least_ns);
+    count_shared(&latency->total_ns, passed);
+    count_shared(&latency->count, 1);
+    while ((least == 0 || passed < least) &&
+           !atomic_compare_exchange_weak(&latency->least_ns, &least, passed > 0 ? passed : 1))
+        ;
+    uint64_t most = counted(&latency->most_ns);
+    while (passed > most && !atomic_compare_exchange_weak(&latency->most_ns, &most, passed))
+        ;
+    atomic_store_explicit(&shown[0].value, counted(&latency->least_ns) / 1000, memory_order_relaxed);
+    atomic_store_explicit(&shown[1].value, counted(&latency->most_ns) / 1000, memory_order_relaxed);
+    uint64_t mean = counted(&latency->total_ns) / counted(&latency->count);
+    atomic_store_explicit(&shown[2].value, mean / 1000, memory_order_relaxed);
+}
+
 static void say(struct block *block, struct block_job *job, uint8_t status) {
     if (status != VIRTIO_BLK_S_OK)
         count_shared(&block->device.counters[BLOCK_ERRORS].value, 1);
@@ -94,6 +118,7 @@ enum block_step block_begin(struct block *block, struct block_job *job) {
     struct virtio_blk_outhdr header;
     uint8_t status;
     bool for_backend = true;
+    job->begun_ns = monotonic_ns();
     job->status_at = chain_take_last(&job->chain);
     if (job->status_at == NULL || !chain_read(&job->chain, &header, sizeof(header)))
         return BLOCK_NO_REQUEST; /* nowhere to say so */
@@ -130,8 +155,10 @@ enum block_step block_begin(struct block *block, struct block_job *job) {
 }
 
 void block_end(struct block *block, struct block_job *job, int result) {
-    if (result == 0)
+    if (result == 0) {
         count_done(block, &job->request);
+        count_latency(block, job);
+    }
     say(block, job, result == 0 ? VIRTIO_BLK_S_OK : result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR);
 }
 

@@ -23,6 +23,13 @@ enum {
     BLOCK_DISCARD_OPS,
     BLOCK_ERRORS,
     BLOCK_LIMITED,
+    BLOCK_READ_LATENCY, /* from here on microseconds: least, most, mean; 0 before the first */
+    BLOCK_WRITE_LATENCY = BLOCK_READ_LATENCY + 3,
+};
+
+/* How long requests took that moved data, from the guest's queue to the status. */
+struct block_latency {
+    counter count, total_ns, least_ns, most_ns;
 };
 
 struct block {
@@ -32,6 +39,7 @@ struct block {
     uint64_t sectors;
     char serial[20];
     struct rate_limiter limiter; /* under the device's lock */
+    struct block_latency latencies[2]; /* of reads, of writes */
     struct block_ring *ring; /* NULL: each thread does requests to their end, see block_threads.c */
     /* The threads wait at this epoll for kicks, for the limiter's timer and for the end. */
     int epoll_fd, timer_fd, stop_fd;
@@ -48,6 +56,7 @@ struct block_job {
     struct block_request request;
     uint8_t *status_at;
     uint32_t written; /* what the guest is told of the chain */
+    uint64_t begun_ns;
     unsigned queue;
     struct block_job *next;
 };

@@ -15,7 +15,7 @@
 #define VIRTIO_QUEUES 17 /* and one vector more, for changes of the configuration */
 #define VIRTIO_QUEUE_SIZE_MAX 1024
 #define VIRTIO_CONFIG_SIZE 128
-#define VIRTIO_COUNTERS 12
+#define VIRTIO_COUNTERS 14
 #define NO_VECTOR 0xffff
 
 struct virtio_device;
