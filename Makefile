@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Files of tests that run at once. Most of them wait for processes, so there is something to gain on two processors.
 JOBS ?= 2
 
-.PHONY: help bootstrap build demo serve test test-nested fuzz lint typecheck bench bench-nested api-ref sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-nested: bootstrap ## Linux on our VMM beside QEMU's microvm and q35, in an
 
 api-ref: bootstrap ## Generate api-ref/ from the operation table
 	@$(BIN)/nova-lite api-ref build
+
+screenshots: bootstrap ## Pictures of docs/images, by a headless Chromium
+	@$(PY) -m scripts.screenshots
 
 sample-config: bootstrap ## Generate etc/nova-lite.conf and etc/policy.yaml
 	@mkdir -p etc

@@ -157,6 +157,13 @@ CONSOLE_OPTS = [
         default=[],
         help="Host names, besides the proxy's own, of web pages that may open consoles.",
     ),
+    cfg.IntOpt("max_connections", default=1000, min=1, help="Consoles that the proxy keeps open at once."),
+    cfg.IntOpt(
+        "ping_interval",
+        default=20,
+        min=1,
+        help="Seconds between the proxy's pings. A client that leaves one unanswered for 20 seconds is let go.",
+    ),
 ]
 
 _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [

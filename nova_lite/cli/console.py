@@ -9,8 +9,11 @@ from click.shell_completion import CompletionItem
 
 from nova_lite import exceptions
 from nova_lite.cli import terminal
+from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.status import serving_process
 from nova_lite.cli.vms import find_vm, server_names
+from nova_lite.compute import consoles
 from nova_lite.hv.vmm import unix_socket
 
 _CONNECT_WITHIN = 5.0  # seconds
@@ -46,8 +49,9 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     show_default=True,
     help="With piped input: seconds of silence after its end until this command ends.",
 )
+@click.option("--url", is_flag=True, help="Print the address of a page with the console, for a browser, instead.")
 @pass_settings
-def console(settings: Settings, server: str, escape: bytes | None, read_only: bool, linger: float) -> None:
+def console(settings: Settings, server: str, escape: bytes | None, read_only: bool, linger: float, url: bool) -> None:
     """Talk to SERVER on its serial console, from the machine that it runs on.
 
     SERVER is a name, a uuid or the beginning of one. The last lines are shown first; several consoles on one server
@@ -59,8 +63,12 @@ def console(settings: Settings, server: str, escape: bytes | None, read_only: bo
     nova-lite console --escape ctrl-a one
     echo uptime | nova-lite console one          # piped input: goes on until the guest is silent
     nova-lite console --read-only one | tee log
+    nova-lite console --url one                  # good for [consoleauth] token_ttl seconds, as often as one likes
     """
     found = find_vm(settings, server)
+    if url:
+        _print_url(settings, found.uuid)
+        return
     if found.pid is None:
         raise exceptions.Conflict(
             f"Server {server} does not run, so nothing is on its console (`nova-lite vm console {server}` prints what"
@@ -86,6 +94,25 @@ def console(settings: Settings, server: str, escape: bytes | None, read_only: bo
         click.echo("\nConsole left; the server goes on.", err=True)
     elif ended_by != "input over":
         click.echo(f"\nEnded by {ended_by}; the server goes on.", err=True)
+
+
+def _print_url(settings: Settings, uuid: str) -> None:
+    serving = serving_process(settings.paths)
+    if serving is None:
+        raise exceptions.Unavailable("No `nova-lite serve` runs here, so nobody serves the page.")
+    if serving["consoles"] is None:
+        raise exceptions.Conflict("[serial_console] enabled is false, so nobody serves the page.")
+    with open_database(settings) as database:
+        made = consoles.make(
+            database,
+            serving["consoles"],
+            uuid,
+            settings.conf.host,
+            consoles.SERIAL_PAGE,
+            settings.conf.consoleauth.token_ttl,
+        )
+    click.echo(made.url)
+    click.echo(f"Whoever has this address may use the console until {made.expires_at:%H:%M:%S} UTC.", err=True)
 
 
 def _why(settings: Settings, uuid: str) -> str:

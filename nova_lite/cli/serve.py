@@ -83,7 +83,10 @@ def serve(
         notifications(paths) as notified,
     ):
         base_url = url_of(listener)
-        print(os.getpid(), base_url, sep="\n", file=holder, flush=True)
+        from nova_lite.compute.consoles import base_url as consoles_url
+
+        console_url = [consoles_url(conf)] if proxy else []
+        print(os.getpid(), base_url, *console_url, sep="\n", file=holder, flush=True)
         prepare(settings, base_url, is_new)
         children = [
             Child(

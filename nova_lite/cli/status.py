@@ -33,6 +33,7 @@ def status(settings: Settings, as_json: bool) -> None:
         "serve": serving["pid"] if serving else None,
         "agent": ping_agent(settings.paths),
         "api": _ask_api(serving["url"] if serving else f"http://{api.bind_host}:{api.bind_port}"),
+        "consoles": serving["consoles"] if serving else None,
         "vms": _count_vms(settings.paths),
     }
     if as_json:
@@ -55,14 +56,14 @@ def ping_agent(paths: Paths) -> dict[str, Any] | None:
 
 
 def serving_process(paths: Paths) -> dict[str, Any] | None:
-    """Process id and URL of the `nova-lite serve` that holds this state folder; None when none does."""
+    """Process id and URLs of the `nova-lite serve` that holds this state folder; None when none does."""
     try:
         with open(paths.run / "serve.lock") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                pid, url = lock.read().split()
-                return {"pid": int(pid), "url": url}
+                pid, url, *consoles = lock.read().split()
+                return {"pid": int(pid), "url": url, "consoles": consoles[0] if consoles else None}
     except (FileNotFoundError, ValueError):
         return None
     return None

@@ -8,12 +8,14 @@ from datetime import datetime
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
+from nova_lite.console import page
 from nova_lite.context import RequestContext
 from nova_lite.db import console_tokens
 from nova_lite.db.console_tokens import ConsoleAuth
 from nova_lite.db.engine import Database
 
 SERIAL = "serial"
+SERIAL_PAGE = "serial-html5"  # named as Nova names its pages for other protocols; only 3.x knows it
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ def base_url(conf: cfg.ConfigOpts) -> str:
     return f"ws://[{host}]:{group.serialproxy_port}/" if ":" in host else f"ws://{host}:{group.serialproxy_port}/"
 
 
+def make(database: Database, base: str, instance_uuid: str, host: str, console_type: str, seconds: int) -> ConsoleURL:
+    """A URL at the proxy ``base``, with a new token: of the WebSocket, or of the page that uses it."""
+    with database.write() as connection:
+        token, expires_at = console_tokens.create(connection, instance_uuid, console_type, host, seconds)
+    return ConsoleURL(page.url(base, token) if console_type == SERIAL_PAGE else f"{base}?token={token}", expires_at)
+
+
 class ConsoleVerbs:
     """/servers/{id}/remote-consoles and /os-console-auth-tokens."""
 
@@ -42,20 +51,19 @@ class ConsoleVerbs:
     def create_console(
         self, context: RequestContext, instance: objects.Instance, protocol: str, console_type: str
     ) -> ConsoleURL:
-        """A URL with a token that opens the server's serial console for ``[consoleauth] token_ttl`` seconds.
+        """A URL with a token that opens the server's serial console for ``[consoleauth] token_ttl`` seconds: by
+        WebSocket for the type ``serial``, in a browser for ``serial-html5``.
 
         Invalid for every other type, as there is no graphical adapter, and when serial consoles are switched off;
         Conflict while the server has no host.
         """
-        if protocol != SERIAL or console_type != SERIAL or not self.conf.serial_console.enabled:
+        available = protocol == SERIAL and console_type in (SERIAL, SERIAL_PAGE)
+        if not available or not self.conf.serial_console.enabled:
             raise exceptions.Invalid(f"Unavailable console type {console_type}.")
         if not instance.host or instance.task_state == "scheduling":
             raise exceptions.Conflict(f"Instance {instance.uuid} is not ready")
-        with self.database.write() as connection:
-            token, expires_at = console_tokens.create(
-                connection, instance.uuid, console_type, instance.host, self.conf.consoleauth.token_ttl
-            )
-        return ConsoleURL(f"{base_url(self.conf)}?token={token}", expires_at)
+        base, seconds = base_url(self.conf), self.conf.consoleauth.token_ttl
+        return make(self.database, base, instance.uuid, instance.host, console_type, seconds)
 
     def find_console(self, context: RequestContext, token: str) -> ConsoleAuth:
         """What a token opens. NotFound when it opens nothing."""

@@ -1,4 +1,4 @@
-"""The serial proxy: a WebSocket on one side, the serial socket of one server's VMM on the other.
+"""The serial proxy: a WebSocket on one side, the serial socket of one server's VMM on the other; and a page for people.
 
 A process of its own, as connections last: started by ``nova-lite serve`` with the socket that it shall answer on.
 What a client may do is in its token (``?token=``). Nothing here grows with what either side sends: a client that does
@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import email.utils
 import http
+import json
 import logging
 import signal
 import socket
@@ -20,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
+from weakref import WeakKeyDictionary
 
 from oslo_config import cfg
 from websockets.asyncio.server import ServerConnection, serve
@@ -31,19 +34,23 @@ from websockets.typing import Subprotocol
 from nova_lite import conf as nova_lite_conf
 from nova_lite import exceptions, log
 from nova_lite.compute.consoles import base_url
+from nova_lite.console import page
 from nova_lite.db import console_tokens
 from nova_lite.db.console_tokens import ConsoleAuth
 from nova_lite.db.engine import Database
+from nova_lite.hv import console_log
 from nova_lite.hv.vmm import unix_socket
 
 LOG = logging.getLogger(__name__)
 
 #: As Nova's serial proxy: whoever offers subprotocols offers this one.
 SUBPROTOCOL = Subprotocol("binary")
-MAX_CONSOLES = 1000
 _MAX_MESSAGE = 1 << 16  # bytes; keyboards and pasted text
 _CHUNK = 1 << 16
+_PAST = 1 << 18  # bytes of the console log that a page is given
 _CONNECT_WITHIN = 5.0  # seconds
+_PONG_WITHIN = 20.0  # seconds
+_FULL = "{} consoles are open already, as many as [console] max_connections allows."
 _NORMAL, _GOING_AWAY, _POLICY, _TRY_LATER = 1000, 1001, 1008, 1013
 
 
@@ -63,7 +70,8 @@ class SerialProxy:
         self._database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         # What waits for the database or a socket does it here; the loop never waits.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="proxy")
-        self._admitted: dict[ServerConnection, ConsoleAuth] = {}
+        self._admitted: WeakKeyDictionary[ServerConnection, ConsoleAuth] = WeakKeyDictionary()
+        self._open: set[ServerConnection] = set()
 
     async def run(self, listener: socket.socket) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -78,6 +86,8 @@ class SerialProxy:
             compression=None,
             max_size=_MAX_MESSAGE,
             max_queue=4,
+            ping_interval=self._conf.console.ping_interval,
+            ping_timeout=_PONG_WITHIN,
             write_limit=_CHUNK,
             server_header=None,
         ):
@@ -87,22 +97,41 @@ class SerialProxy:
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Look at the handshake: None lets it go on."""
         try:
-            auth = await self._authorize(request)
+            if "websocket" not in request.headers.get("Upgrade", "").lower():
+                return _response(await self._page(request))
+            check_origin(request.headers, base_url(self._conf), self._conf.console.allowed_origins)
+            self._check_room()
+            self._admitted[connection] = await self._authorize(request)
         except Refusal as refusal:
             LOG.info("A console was refused: %s", refusal.reason)
-            return _answer(connection, refusal)
+            return _response(page.text(refusal.status, refusal.reason))
         except exceptions.Unavailable as error:
-            return _answer(connection, Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
-        self._admitted[connection] = auth
+            return _response(page.text(http.HTTPStatus.SERVICE_UNAVAILABLE, str(error)))
         return None
 
+    async def _page(self, request: Request) -> page.Page:
+        """What is no WebSocket: the page, its files, and what these ask of the token's server."""
+        match = page.PATH.search(urlsplit(request.path).path)
+        if match is None:
+            raise Refusal(
+                http.HTTPStatus.UPGRADE_REQUIRED,
+                "This is a WebSocket: connect to it with a ws:// client, or ask for /console with a browser.",
+            )
+        if match["name"] == "server":
+            auth = await self._authorize(request)
+            shown = {"id": auth.instance_uuid, "name": auth.instance_name, "expires_at": auth.expires_at.isoformat()}
+            return page.answer(json.dumps(shown).encode(), "application/json")
+        if match["name"] == "log":
+            path = self._paths.console_log((await self._authorize(request)).instance_uuid)
+            return page.answer(await self._in_thread(console_log.read_tail, path, _PAST), "application/octet-stream")
+        found = page.file(match["name"], "gzip" in request.headers.get("Accept-Encoding", ""))
+        return found or page.text(http.HTTPStatus.NOT_FOUND, "The console's page has no such file.")
+
+    def _check_room(self) -> None:
+        if len(self._open) >= self._conf.console.max_connections:
+            raise Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, _FULL.format(self._conf.console.max_connections))
+
     async def _authorize(self, request: Request) -> ConsoleAuth:
-        headers = request.headers
-        if "websocket" not in headers.get("Upgrade", "").lower():
-            raise Refusal(http.HTTPStatus.UPGRADE_REQUIRED, "This is a WebSocket: connect to it with a ws:// client.")
-        check_origin(headers, base_url(self._conf), self._conf.console.allowed_origins)
-        if len(self._admitted) >= MAX_CONSOLES:
-            raise Refusal(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_CONSOLES} consoles are open already.")
         tokens = parse_qs(urlsplit(request.path).query, max_num_fields=16).get("token", [])
         auth = await self._in_thread(self._find, tokens[0]) if len(tokens) == 1 else None
         if auth is None or auth.host != self._conf.host:
@@ -117,9 +146,20 @@ class SerialProxy:
         """One client, from its handshake to its end."""
         auth = self._admitted[connection]
         try:
-            reader, writer = await self._open(auth.instance_uuid)
+            self._check_room()  # others may have come since its handshake was looked at
+        except Refusal as refusal:
+            await connection.close(_TRY_LATER, refusal.reason)
+            return
+        self._open.add(connection)
+        try:
+            await self._connect(connection, auth)
+        finally:
+            self._open.discard(connection)
+
+    async def _connect(self, connection: ServerConnection, auth: ConsoleAuth) -> None:
+        try:
+            reader, writer = await self._line(auth.instance_uuid)
         except OSError:
-            self._admitted.pop(connection)
             await connection.close(_TRY_LATER, "the server does not run")
             return
         LOG.info("A console of server %s is open", auth.instance_uuid)
@@ -140,12 +180,11 @@ class SerialProxy:
             for task in (shows, types):
                 task.cancel()
             await asyncio.gather(shows, types, return_exceptions=True)
-            self._admitted.pop(connection)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _open(self, uuid: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _line(self, uuid: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         path = self._paths.serial_socket(uuid)
         line = await self._in_thread(unix_socket.connect, path, _CONNECT_WITHIN)
         line.setblocking(False)
@@ -193,14 +232,13 @@ def _subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) 
     return SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
-def _answer(connection: ServerConnection, refusal: Refusal) -> Response:
-    response = connection.respond(refusal.status, f"{refusal.reason}\n")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-    if refusal.status == http.HTTPStatus.UPGRADE_REQUIRED:
-        response.headers["Upgrade"] = "websocket"
-    return response
+def _response(answer: page.Page) -> Response:
+    headers = Headers(answer.headers)
+    headers["Date"], headers["Connection"] = email.utils.formatdate(usegmt=True), "close"
+    headers["Content-Length"] = str(len(answer.body))
+    if answer.status == http.HTTPStatus.UPGRADE_REQUIRED:
+        headers["Upgrade"] = "websocket"
+    return Response(answer.status.value, answer.status.phrase, headers, answer.body)
 
 
 def main() -> None:

@@ -97,6 +97,25 @@ def test_v3_says_when_the_url_expires(cloud: Cloud, server: str) -> None:
     assert shown.json["console_auth_token"]["server_id"] == server
 
 
+@pytest.mark.parametrize(
+    ("base", "page"),
+    [
+        (None, "http://127.0.0.1:6083/console?token="),
+        ("wss://cloud.example/serial/", "https://cloud.example/serial/console?token="),
+        ("wss://cloud.example", "https://cloud.example/console?token="),
+    ],
+)
+def test_v3_gives_the_address_of_a_page_beside_the_proxys(tmp_path: Path, base: str | None, page: str) -> None:
+    cloud = Cloud(tmp_path, serial_console={"base_url": base})
+    server = cloud.add_server("one")
+    cloud.set_server(server, task_state=None)
+    body = {"remote_console": {"protocol": "serial", "type": "serial-html5"}}
+    answer = ask(cloud, server, "3.0", body)
+    assert answer.status_code == 201 and answer.json["remote_console"]["url"].startswith(page)
+    assert ask(cloud, server, "2.96", body).status_code == 400
+    cloud.close()
+
+
 def test_a_server_that_no_host_has_yet_has_no_console(cloud: Cloud) -> None:
     server = cloud.add_server("young")
     assert ask(cloud, server).status_code == 409

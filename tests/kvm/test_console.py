@@ -159,3 +159,8 @@ def test_servers_without_console_are_refused_in_words(server: tuple[Path, str]) 
     assert stopped.returncode == 1 and "does not run" in stopped.stderr
     bad_key = nova_lite(state, "console", "--escape", "x", uuid_)
     assert bad_key.returncode == 2 and "no control key" in bad_key.stderr
+
+
+def test_an_address_of_the_page_needs_a_service_that_serves_it(server: tuple[Path, str]) -> None:
+    done = nova_lite(server[0], "console", "--url", server[1])
+    assert done.returncode == 1 and "No `nova-lite serve` runs here" in done.stderr

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from demo.client import Client
-from tests.kvm.test_serve import wait_for
+from tests.kvm.console_servers import expire_tokens, interactive, read_until, refused, url_of
 from tests.kvm.vmm_process import PATIENCE, needs_kvm
 from tests.serving import Serving, nova_lite
 
@@ -35,37 +33,8 @@ def client(state: Path) -> Iterator[Client]:
 
 @pytest.fixture
 def server(client: Client) -> Iterator[str]:
-    """A running server with the interactive guest."""
-    images = client.call("GET", "/v3/images", version="3.0", caller="member").received["images"]
-    image = next(found["id"] for found in images if found["name"] == "interactive")
-    body = {"server": {"name": "talker", "imageRef": image, "flavorRef": "40", "networks": "none"}}
-    made = str(client.call("POST", "/v2.1/servers", body, version="2.96", caller="member").received["server"]["id"])
-    assert wait_for(client, made, "ACTIVE")
-    yield made
-    client.call("DELETE", f"/v2.1/servers/{made}", version="2.96", caller="member")
-
-
-def url_of(client: Client, server: str) -> str:
-    body = {"remote_console": {"protocol": "serial", "type": "serial"}}
-    path = f"/v2.1/servers/{server}/remote-consoles"
-    answer = client.call("POST", path, body, version="2.96", caller="member")
-    assert answer.status == 200, answer.received
-    return str(answer.received["remote_console"]["url"])
-
-
-def read_until(line: ClientConnection, text: bytes) -> bytes:
-    seen = b""
-    while text not in seen:
-        message = line.recv(PATIENCE)
-        assert isinstance(message, bytes)
-        seen += message
-    return seen
-
-
-def refused(url: str, **options: Any) -> int:
-    with pytest.raises(InvalidStatus) as caught:
-        connect(url, **options).close()
-    return int(caught.value.response.status_code)
+    with interactive(client) as made:
+        yield made
 
 
 def test_a_plain_client_talks_to_the_guest_as_often_as_it_likes(client: Client, server: str) -> None:
@@ -110,8 +79,7 @@ def test_unknown_and_missing_tokens_and_those_of_deleted_servers_are_refused(cli
 
 def test_an_expired_token_is_refused(client: Client, server: str, state: Path) -> None:
     url = url_of(client, server)
-    with sqlite3.connect(state / "nova-lite.db") as database:
-        database.execute("UPDATE console_auth_tokens SET expires_at = '2001-01-01 00:00:00.000000'")
+    expire_tokens(state)
     assert refused(url) == 403
 
 

@@ -34,8 +34,9 @@ class RemoteConsolesController(wsgi.Controller):
         """Get a URL for a server's serial console.
 
         The URL is of a WebSocket (subprotocol ``binary``) that carries the bytes of the server's serial port in both
-        directions. It is good for one server and, as often as one likes, until its token expires. Servers have no
-        graphical console: 400 for all types but ``serial``. 409 until the server has been given a host.
+        directions; in 3.x the type ``serial-html5`` gives that of a page with a terminal, for browsers. It is good for
+        one server and, as often as one likes, until its token expires. Servers have no graphical console: 400 for all
+        other types. 409 until the server has been given a host.
         """
         made = self.compute.create_console(req.context, obj, params["protocol"], params["type"])
         return {**params, "url": made.url, "expires_at": rfc3339(made.expires_at)}
