@@ -93,6 +93,12 @@ COMPUTE_OPTS = [
         "not waited for.",
     ),
     cfg.IntOpt("max_image_disk_gb", default=1024, min=1, help="Largest disk that an image may hold, in GiB."),
+    cfg.IntOpt(
+        "max_local_block_devices",
+        default=3,
+        min=-1,
+        help="Local disks that a request for a server may list, its root disk among them; -1 is unlimited.",
+    ),
     cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
     cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
     cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs allotted per host CPU."),

@@ -139,7 +139,10 @@ def list_images(settings: Settings, as_json: bool) -> None:
 @click.argument("image_id")
 @pass_settings
 def remove(settings: Settings, image_id: str) -> None:
-    """Remove the image IMAGE_ID. Servers that run it go on, but cannot be started again."""
+    """Remove the image IMAGE_ID.
+
+    Servers that were made of it go on, and its files stay until the last of them is deleted.
+    """
     with open_database(settings) as database:
         ImageStore(database, settings.paths, settings.conf.host).remove(image_id)
     click.echo(f"Removed {image_id}.")

@@ -27,6 +27,7 @@ from nova_lite.compute.journal import Journal
 from nova_lite.compute.node_api import NodeError
 from nova_lite.compute.node_server import NodeServer
 from nova_lite.compute.reconcile import Reconciler
+from nova_lite.compute.server_disks import ServerDisks
 from nova_lite.compute.wiring import Wiring
 from nova_lite.compute.work import Host, Work
 from nova_lite.db import hosts as db_hosts
@@ -56,8 +57,9 @@ class Agent:
         self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         self.images = ImageStore(self.database, self._paths, self.host)
         self._wiring = Wiring(conf, self.database)
+        disks = ServerDisks(self._paths, self.images)
         host = Host(
-            self.database, driver, self.images, self._wiring, self.host, conf.compute.shutdown_timeout
+            self.database, driver, self.images, disks, self._wiring, self.host, conf.compute.shutdown_timeout
         )
         self._shutdowns = host.shutdowns
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
@@ -112,6 +114,10 @@ class Agent:
             is_new = self.host not in {node.host for node in db_hosts.list_nodes(connection)}
         if is_new:
             self.images.seed()
+        try:
+            self.images.purge()
+        except OSError as error:
+            LOG.error("The files of a removed image cannot be deleted: %s", error)
         with self.database.write() as connection:
             db_hosts.record_node(
                 connection,

@@ -14,9 +14,10 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import block_devices, quotas, scheduling, states
 from nova_lite.compute import networks as server_networks
-from nova_lite.compute import quotas, scheduling, states
 from nova_lite.context import RequestContext
+from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import flavors as db_flavors
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
@@ -63,6 +64,8 @@ class CreateVerbs:
         hypervisor_hostname: str | None = None,
         networks: list[dict[str, Any]] | str | None = None,
         security_groups: list[str] | None = None,
+        block_device_mapping: list[dict[str, Any]] | None = None,
+        block_device_mapping_v2: list[dict[str, Any]] | None = None,
         admin_pass: str | None = None,
     ) -> list[objects.Instance]:
         """Accept ``min_count`` to ``max_count`` (default: ``min_count``) servers, as many as the quota allows.
@@ -71,6 +74,8 @@ class CreateVerbs:
         :param host: run on this host (so does ``hypervisor_hostname``).
         :param networks: cards as a request lists them, "auto" or "none" (see ``networks.wishes``).
         :param security_groups: names or ids for every card; the project's default one when None.
+        :param block_device_mapping: disks as a request lists them in the old form, without the one of the image.
+        :param block_device_mapping_v2: all disks as a request lists them (see ``block_devices.wishes``).
         :param admin_pass: accepted and not used: nothing in the guest could set it.
         :returns: the servers, building; in error with a fault where no host can take them.
         :raises Invalid: image, flavor, keypair, zone, host or user data cannot be used.
@@ -90,6 +95,7 @@ class CreateVerbs:
         if zone is not None and zone != self.conf.compute.default_availability_zone:
             raise exceptions.Invalid("The requested availability zone is not available")
         _check_user_data(user_data)
+        wished_disks = block_devices.wishes(block_device_mapping_v2, block_device_mapping, image_ref or "")
         metadata = dict(metadata or {})
         allowed = self.conf.quota.metadata_items
         if 0 <= allowed < len(metadata):
@@ -125,8 +131,13 @@ class CreateVerbs:
         )
         with self.database.write() as connection:
             wanted.flavor = replace(_usable_flavor(connection, context, flavor_ref), id=0, projects=[])
+            self.database.lock(connection, f"image:{image_ref}")  # it is not removed before this server holds on to it
             image = _usable_image(connection, context, image_ref, wanted.flavor)
             wanted.image_ref, wanted.image_properties = image.id, dict(image.properties)
+            disks = block_devices.of_server(
+                wished_disks, wanted.flavor, image, self.conf.compute.max_local_block_devices
+            )
+            wanted.root_device_name = next((disk.device_name for disk in disks if disk.boot_index == 0), None)
             if key_name and db_keypairs.get(connection, str(context.user_id), key_name) is None:
                 raise exceptions.Invalid("Invalid key_name provided.")
             self.database.lock(connection, f"quota:{context.project_id}")
@@ -141,7 +152,16 @@ class CreateVerbs:
             wished_host = scheduler.wished_host(host or zone_host, hypervisor_hostname or zone_node)
             instances = [
                 self._insert(
-                    connection, context, replace(wanted), index, count, scheduler, wished_host, wished_networks, groups
+                    connection,
+                    context,
+                    replace(wanted),
+                    index,
+                    count,
+                    scheduler,
+                    wished_host,
+                    wished_networks,
+                    groups,
+                    disks,
                 )
                 for index in range(count)
             ]
@@ -160,6 +180,7 @@ class CreateVerbs:
         wished_host: str | None,
         wished_networks: list[server_networks.Wish],
         groups: list[str],
+        disks: list[objects.BlockDevice],
     ) -> objects.Instance:
         """Write one server and its journal row; in error at once when no host can take it or a network is full."""
         instance.uuid = str(uuidlib.uuid4())
@@ -176,6 +197,8 @@ class CreateVerbs:
             instance.vm_state, instance.task_state = "error", None
             instance.fault = objects.Fault(500, reason, now())
         instance.id = db_instances.insert(connection, instance)
+        own = [replace(disk, uuid=str(uuidlib.uuid4()), instance_uuid=instance.uuid) for disk in disks]
+        db_block_devices.insert(connection, own)
         if reason is None:
             try:
                 server_networks.allot(self.database, connection, instance, wished_networks, groups)
@@ -239,23 +262,12 @@ def _usable_image(
     visible = image is not None and (
         image.visibility == "public" or context.is_admin or image.project_id == context.project_id
     )
-    if image is None or not visible:
+    if image is None or image.status == db_images.DELETED or not visible:
         raise exceptions.Invalid("Can not find requested image")
     if image.status != "active":
         raise exceptions.Invalid(f"Image {image.id} is not active.")
     if image.min_ram > flavor.memory_mb:
         raise exceptions.Invalid("Flavor's memory is too small for requested image.")
-    root_bytes, min_disk_bytes = flavor.root_gb << 30, image.min_disk << 30
-    if root_bytes and image.size > root_bytes:
-        raise exceptions.Invalid(
-            "Flavor's disk is too small for requested image. "
-            f"Flavor disk is {root_bytes} bytes, image is {image.size} bytes."
-        )
-    if root_bytes and min_disk_bytes > root_bytes:
-        raise exceptions.Invalid(
-            "Flavor's disk is smaller than the minimum size specified in image metadata. "
-            f"Flavor disk is {root_bytes} bytes, minimum size is {min_disk_bytes} bytes."
-        )
     return image
 
 

@@ -76,9 +76,9 @@ class ImageVerbs:
         """NotFound for one that does not exist or is another project's private one."""
         with self.database.read() as connection:
             image = db_images.get(connection, image_id)
-        if image is None or not (
-            image.visibility == "public" or context.is_admin or image.project_id == context.project_id
-        ):
+        if image is None or image.status == db_images.DELETED:
+            raise exceptions.ImageNotFound(image_id)
+        if not (image.visibility == "public" or context.is_admin or image.project_id == context.project_id):
             raise exceptions.ImageNotFound(image_id)
         return image
 
@@ -229,11 +229,24 @@ class ImageStore:
         _sync_folder(folder.parent)
 
     def remove(self, image_id: str) -> None:
-        """Forget an image and its files. Servers that run it go on; they cannot be started again."""
+        """Take an image away from everybody. Servers that were made of it go on and can be started again: its files
+        stay until the last of them is deleted."""
         with self._database.write() as connection:
-            if not db_images.delete(connection, image_id):
+            self._database.lock(connection, f"image:{image_id}")
+            if not db_images.mark_deleted(connection, image_id):
                 raise exceptions.ImageNotFound(image_id)
-        shutil.rmtree(self._paths.images / image_id, ignore_errors=True)
+        self.purge()
+
+    def purge(self) -> None:
+        """Delete the files of removed images that no server needs any more, then their rows. Raises OSError."""
+        with self._database.read() as connection:
+            unused = db_images.unused(connection, self._host)
+        for image_id in unused:
+            folder = self._paths.images / image_id
+            if folder.exists():
+                shutil.rmtree(folder)
+            with self._database.write() as connection:
+                db_images.delete(connection, image_id)
 
     def list(self) -> list[objects.Image]:
         with self._database.read() as connection:

@@ -16,6 +16,7 @@ from nova_lite import objects
 from nova_lite.compute import shutdown, states
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
+from nova_lite.compute.server_disks import ServerDisks
 from nova_lite.compute.wiring import Wiring
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
@@ -45,20 +46,22 @@ class Host:
         database: Database,
         driver: Driver,
         images: ImageStore,
+        disks: ServerDisks,
         wiring: Wiring,
         name: str,
         shutdown_timeout: int,
     ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
-        self.wiring = wiring
+        self.disks, self.wiring = disks, wiring
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
         """What to run for a server. DriverError when its image is no longer there."""
         with self.database.read() as connection:
             image = db_images.get(connection, instance.image_ref)
-        if image is None:
-            raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
+            if image is None:
+                raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
+            disks = self.disks.specs(connection, instance)
         return MachineSpec(
             uuid=instance.uuid,
             name=instance.display_name,
@@ -68,6 +71,7 @@ class Host:
             kernel_format=image.kernel_format,
             cmdline=image.cmdline,
             initramfs=self.images.initramfs(image),
+            disks=disks,
         )
 
     def wired_spec(self, instance: objects.Instance) -> MachineSpec:
@@ -219,6 +223,15 @@ class Work:
             self._failed(operation, plan, instance, event, message, traceback.format_exc())
         else:
             self._end(operation, plan, event, "done", None, plan.outcome)
+            if plan.outcome is None:
+                self._purge_images()
+
+    def _purge_images(self) -> None:
+        """The server that is gone may have been the last of an image that was removed."""
+        try:
+            self._host.images.purge()
+        except OSError as error:
+            LOG.error("The files of a removed image cannot be deleted: %s", error)
 
     def _claim(self, operation: objects.Operation, plan: Plan | None) -> tuple[objects.Instance, int] | None:
         """Mark it running; None when there is nothing to run."""

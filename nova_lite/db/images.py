@@ -8,7 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db.tables import images
+from nova_lite.db.tables import block_device_mapping, images, instances
+
+#: The status of an image that was removed while servers run it: nobody sees it, its files stay as long as they do.
+DELETED = "deleted"
 
 _FIELDS = [column.name for column in images.columns if column.name != "host"]
 _SELECT = sa.select(*(images.c[name] for name in _FIELDS))
@@ -19,6 +22,7 @@ def _from_row(row: Any) -> objects.Image:
 
 
 def get(connection: Connection, image_id: str) -> objects.Image | None:
+    """Also one that is DELETED."""
     row = connection.execute(_SELECT.where(images.c.id == image_id)).one_or_none()
     return _from_row(row) if row is not None else None
 
@@ -29,8 +33,8 @@ def list_(
     limit: int | None = None,
     marker: str | None = None,
 ) -> list[objects.Image]:
-    """Oldest first. Invalid for an unknown marker (an id)."""
-    query = _SELECT.where(*conditions)
+    """Those that are not DELETED, oldest first. Invalid for an unknown marker (an id)."""
+    query = _SELECT.where(images.c.status != DELETED, *conditions)
     if marker is not None:
         found = get(connection, marker)
         if found is None:
@@ -49,6 +53,19 @@ def insert(connection: Connection, image: objects.Image, host: str) -> None:
     connection.execute(sa.insert(images), {name: getattr(image, name) for name in _FIELDS} | {"host": host})
 
 
-def delete(connection: Connection, image_id: str) -> bool:
+def mark_deleted(connection: Connection, image_id: str) -> bool:
     """False when there was none."""
-    return connection.execute(sa.delete(images).where(images.c.id == image_id)).rowcount == 1
+    wanted = sa.update(images).where(images.c.id == image_id, images.c.status != DELETED)
+    return connection.execute(wanted.values(status=DELETED)).rowcount == 1
+
+
+def unused(connection: Connection, host: str) -> list[str]:
+    """The images of a host that are DELETED and that no live server needs any more."""
+    runs = sa.exists().where(instances.c.image_ref == images.c.id, instances.c.deleted.is_(False))
+    lies_over = sa.exists().where(block_device_mapping.c.image_id == images.c.id)
+    query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~runs, ~lies_over)
+    return list(connection.execute(query).scalars())
+
+
+def delete(connection: Connection, image_id: str) -> None:
+    connection.execute(sa.delete(images).where(images.c.id == image_id))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db import instance_filters, networks
+from nova_lite.db import block_devices, instance_filters, networks
 from nova_lite.db.tables import instances
 from nova_lite.db.times import now
 
@@ -85,6 +85,7 @@ def mark_deleted(connection: Connection, uuid: str) -> None:
     }
     update(connection, uuid, values)
     networks.release(connection, uuid)
+    block_devices.release(connection, uuid)
 
 
 def list_(

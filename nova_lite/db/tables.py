@@ -239,6 +239,23 @@ images = sa.Table(
     sa.Column("os_hash_value", sa.String(128)),
 )
 
+block_device_mapping = sa.Table(
+    "block_device_mapping",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False, index=True),
+    sa.Column("source_type", sa.String(16), nullable=False),
+    sa.Column("destination_type", sa.String(16), nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("boot_index", sa.Integer, nullable=False),
+    sa.Column("device_name", sa.String(64), nullable=False),
+    sa.Column("guest_format", sa.String(255)),
+    sa.Column("image_id", sa.String(36), index=True),
+    sa.Column("delete_on_termination", sa.Boolean, nullable=False),
+    sa.Column("tag", sa.String(255)),
+)
+
 console_auth_tokens = sa.Table(
     "console_auth_tokens",
     metadata,

@@ -3,6 +3,7 @@
 Every object that a route can name has ``policy_target()``: the flat dict that oslo.policy rules are matched against.
 """
 
+from nova_lite.objects.block_device import BlockDevice
 from nova_lite.objects.flavor import Flavor
 from nova_lite.objects.image import Image
 from nova_lite.objects.instance import Fault, Instance
@@ -12,6 +13,7 @@ from nova_lite.objects.operation import Event, Operation
 from nova_lite.objects.service import Hypervisor, Service
 
 __all__ = [
+    "BlockDevice",
     "Event",
     "Fault",
     "Flavor",

@@ -18,9 +18,10 @@ import pytest
 
 from nova_lite import objects
 from nova_lite.compute.node_client import NodeError
+from nova_lite.disks import overlay
 from nova_lite.hv.vmm import process, record
 from tests.functional.test_crash_agent import ROOT, crash_points
-from tests.kvm.vmm_process import needs_kvm
+from tests.kvm.vmm_process import COUNTING, needs_kvm
 from tests.unit.computing import Computing, eventually
 
 pytestmark = needs_kvm
@@ -34,6 +35,12 @@ class Service:
     def __init__(self, state: Path) -> None:
         self.computing = Computing(state, None)
         self.state = state
+        (state / "disk").write_bytes(bytes(1 << 20))
+        self.image = self.computing.store.add("disked", COUNTING, "flat16", disk=state / "disk", disk_format="raw")
+        sizes = {"root_gb": 1, "ephemeral_gb": 1, "swap": 64}
+        self.computing.api.create_flavor(
+            self.computing.admin, name="disked", flavorid="disked", vcpus=1, memory_mb=16, **sizes
+        )
         self.agent: subprocess.Popen[bytes] | None = None
 
     def start(self, crash_at: str = "") -> None:
@@ -64,8 +71,7 @@ class Service:
             self.agent = None
 
     def create(self) -> objects.Instance:
-        (image,) = self.computing.api.list_images(self.computing.me, filters={"name": "counting"})
-        return self.computing.create(image_ref=image.id)
+        return self.computing.create(image_ref=self.image.id, flavor_ref="disked")
 
     def close(self) -> None:
         if self.agent is None:
@@ -121,6 +127,12 @@ class Service:
             assert self.vmms() == []
             assert not socket.exists()
             assert folder.exists() == (vm_state == "stopped")
+        if vm_state != "deleted":
+            files = sorted(path.name for path in (folder / "disks").iterdir())
+            assert files == ["vda.overlay", "vdb.overlay", "vdc.overlay"]
+        if vm_state == "stopped":
+            with overlay.open_view(folder / "disks/vda.overlay", self.computing.store.disk(self.image)) as view:
+                assert view.size == 1 << 30
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from nova_lite import exceptions
 from nova_lite.compute.agent import AlreadyRunning
+from nova_lite.db import images
 from nova_lite.hv.driver import MachineInfo, MachineSpec, PowerState
 from tests.functional.disk_driver import DiskDriver
 from tests.unit.computing import BAD_IMAGE, HOST, IMAGE, UNSTARTABLE_IMAGE, Computing, eventually
@@ -89,7 +90,8 @@ def test_a_failed_start_leaves_the_server_stopped_with_a_fault(hosting: Computin
     made = hosting.running()
     hosting.api.stop(hosting.me, made)
     hosting.settled(made, "stopped")
-    hosting.store.remove(IMAGE)
+    with hosting.database.write() as connection:
+        images.delete(connection, IMAGE)  # as nobody does who uses `nova-lite image remove`
     hosting.api.start(hosting.me, made)
     found = hosting.settled(made, "stopped")
     assert found.fault is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nova_lite import objects
+from nova_lite.db import images
 from nova_lite.hv.driver import PowerState
 from tests.functional.disk_driver import DiskDriver
 from tests.unit.computing import Computing, eventually
@@ -131,7 +132,8 @@ def test_a_crashed_guest_is_stopped_without_being_asked(hosting: Computing, driv
 
 def test_a_server_whose_image_is_gone_can_be_stopped(hosting: Computing, driver: Listening) -> None:
     made = linux(hosting)
-    hosting.store.remove(made.image_ref)
+    with hosting.database.write() as connection:
+        images.delete(connection, made.image_ref)
     hosting.api.stop(hosting.me, made)
     hosting.settled(made, "stopped")
     eventually(lambda: driver.info(made.uuid).power_state is PowerState.SHUTDOWN, "it is off")

@@ -58,7 +58,7 @@ def bzimage(
     payload_size=None,
     sixteenths=None,
 ) -> bytes:
-    payload = (gzip.compress(inner or vmlinux()) if packed is None else packed) + bytes(4)
+    payload = (gzip.compress(inner or vmlinux(), mtime=0) if packed is None else packed) + bytes(4)
     code = (b"\x90" * 0x200 + CODE).ljust(0x210, b"\0") + payload
     code += bytes(-len(code) % 16)
     head = bytearray((setup_sectors + 1) * 512)

@@ -49,39 +49,19 @@ class CreateParams(TypedDict, total=False):
 
 
 def image_of(params: CreateParams) -> str:
-    """The image to boot. :raises Invalid: there is none, or the block devices ask for more than it."""
+    """The image to boot; "" where the block devices are to say.
+
+    :raises Invalid: neither does, or the block devices come in both forms.
+    """
     image = params.get("image_ref") or ""
     legacy, devices = params.get("block_device_mapping"), params.get("block_device_mapping_v2")
     if legacy and devices:
         raise exceptions.Invalid(
             "Using different block_device_mapping syntaxes is not allowed in the same request."
         )
-    if legacy:
-        raise exceptions.Invalid("block_device_mapping is not supported here: there are no volumes to attach.")
-    if devices:
-        image = _image_of_root(devices, image)
-    if not image:
+    if not (image or legacy or devices):
         raise exceptions.Invalid("Missing imageRef attribute")
     return image
-
-
-def _image_of_root(devices: list[dict[str, Any]], image: str) -> str:
-    root = devices[0]
-    source = root.get("uuid") or root.get("image_id")
-    is_local_root = (
-        root.get("source_type", "image") == "image"
-        and root.get("destination_type", "local") == "local"
-        and root.get("boot_index") == 0
-        and source is not None
-    )
-    if len(devices) != 1 or not is_local_root:
-        raise exceptions.Invalid(
-            "block_device_mapping_v2 is supported here only for a single local root disk made from an image: "
-            "source_type 'image', destination_type 'local', boot_index 0 and the image's uuid."
-        )
-    if image and image != source:
-        raise exceptions.Invalid(f"The image of the root disk ({source}) and imageRef ({image}) differ.")
-    return str(source)
 
 
 def check_networks(req: wsgi.Request, networks: list[dict[str, Any]] | str | None) -> None:

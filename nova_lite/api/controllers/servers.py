@@ -119,7 +119,9 @@ class ServersController(wsgi.Controller):
         quota allows are made, at least ``min_count``; the answer shows the first of them, or, with
         ``return_reservation_id``, the reservation to filter a listing by.
 
-        A server boots from an image; the only block device supported is a local root disk from that image. Without
+        A server boots from an image. Its disks are the root disk over the image's, of the flavor's size or the image's
+        own where that is 0, then an ephemeral and a swap disk as the flavor says; ``block_device_mapping_v2`` can
+        divide them, volumes are refused. Without
         ``networks`` (until 2.36), or with ``auto``, it gets a card on the default network, or none where the host has
         no networks; ``security_groups``, by name or id, are for all its cards. Files
         (``personality``) cannot be injected. ``adminPass`` is returned, never stored.
@@ -153,6 +155,8 @@ class ServersController(wsgi.Controller):
             host=params.get("host"),
             hypervisor_hostname=params.get("hypervisor_hostname"),
             networks=params.get("networks"),
+            block_device_mapping=params.get("block_device_mapping"),
+            block_device_mapping_v2=params.get("block_device_mapping_v2"),
             security_groups=[group["name"] for group in params.get("security_groups", []) if "name" in group],
         )
         first = instances[0]
