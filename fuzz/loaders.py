@@ -54,7 +54,7 @@ class _TooSlow(BaseException):
 class Sink:
     """Guest memory that checks what is written and keeps nothing."""
 
-    memory_size, vcpus, pvpanic, watchdog = MEMORY, 2, True, True
+    memory_size, vcpus, pvpanic, watchdog, apic_ids = MEMORY, 2, True, True, None
 
     def __init__(self) -> None:
         self.started = False

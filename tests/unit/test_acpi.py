@@ -42,6 +42,14 @@ def test_every_table_is_found_and_sums_up_to_zero(vcpus):
     assert len(acpi.build(vcpus, True, True)) <= acpi.SIZE
 
 
+def test_processors_have_the_apic_ids_that_their_topology_gives_them():
+    memory = acpi.build(3, apic_ids=(0, 1, 4))
+    madt = memory[memory.index(b"APIC") :]
+    assert [madt[44 + 8 * n : 52 + 8 * n] for n in range(3)] == [
+        struct.pack("<BBBBI", 0, 8, number, apic_id, 1) for number, apic_id in enumerate((0, 1, 4))
+    ]
+
+
 def test_only_a_machine_with_a_watchdog_tells_of_one():
     assert "WDAT" not in found_tables(1, watchdog=False)
 
@@ -71,7 +79,7 @@ def test_the_dsdt_tells_of_the_devices_that_there_are(tmp_path):
 
 
 def test_the_madt_has_a_local_apic_for_each_vcpu():
-    body = tables.madt(3)[44:]
+    body = tables.madt((0, 1, 2))[44:]
     assert [body[8 * i : 8 * i + 8] for i in range(3)] == [bytes([0, 8, i, i, 1, 0, 0, 0]) for i in range(3)]
 
 

@@ -26,6 +26,7 @@ class Memory:
     def __init__(self, memory_size: int = MEMORY) -> None:
         self.memory_size = memory_size
         self.vcpus, self.pvpanic, self.watchdog = 2, False, False
+        self.apic_ids = None
         self.parts: dict[int, bytes] = {}
         self.start: tuple[str, int, int] | None = None
 

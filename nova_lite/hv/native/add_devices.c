@@ -65,12 +65,18 @@ int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct
         return own;
     if (config->queues < 1 || config->queues >= VIRTIO_QUEUES || !good_queue_size(config->queue_size))
         return fail(error, EINVAL, "make queues of this number or size");
+    struct rate_limit_group *group = NULL;
+    if (config->rate_limit_group[0] != '\0' &&
+        (group = rate_limit_group_find(machine->rate_limit_groups, config->rate_limit_group)) == NULL)
+        return fail(error, ENOENT, "find a disk's rate limit group");
     struct block_backend *backend;
     if ((own = open_backend(config, &backend, error)) < 0)
         return own;
     struct virtio_device *device = block_create(config, backend);
     if (device == NULL)
         backend->kind->close(backend);
+    else
+        block_join(device, group);
     return add(machine, id, device, -1, error);
 }
 
@@ -109,10 +115,42 @@ int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struc
     return add(machine, id, vsock_create(&own), own.listen_fd, error);
 }
 
+int nl_machine_add_rate_limit_group(struct nl_machine *machine, const char *id, const struct nl_rate_limiter *config,
+                                    struct nl_error *error) {
+    int result = check(machine);
+    if (result < 0)
+        return result;
+    struct rate_limit_group *group = rate_limit_group_add(machine->rate_limit_groups, id, config, monotonic_ns());
+    if (group == NULL)
+        return fail(error, ENOMEM, "make room for a rate limit group");
+    machine->rate_limit_groups = group;
+    return 0;
+}
+
 int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const struct nl_balloon_config *config,
                            struct nl_error *error) {
     int result = check(machine);
-    return result < 0 ? result : add(machine, id, balloon_create(config), -1, error);
+    if (result < 0)
+        return result;
+    if (machine->balloon != NULL)
+        return fail(error, EEXIST, "add a balloon");
+    struct virtio_device *balloon = balloon_create(config);
+    result = add(machine, id, balloon, -1, error);
+    if (result == 0)
+        machine->balloon = balloon;
+    return result;
+}
+
+int nl_machine_resize_balloon(struct nl_machine *machine, uint64_t size, struct nl_error *error) {
+    if (machine->balloon == NULL)
+        return fail(error, ENODEV, "resize the balloon");
+    balloon_resize(machine->balloon, size);
+    return 0;
+}
+
+uint64_t nl_machine_balloon_actual(struct nl_machine *machine) {
+    uint64_t actual = machine->balloon == NULL ? 0 : balloon_actual(machine->balloon);
+    return actual < machine->memory_config.size ? actual : machine->memory_config.size;
 }
 
 int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t out_fd, struct nl_error *error) {

@@ -15,6 +15,7 @@ DEVICE_CORE = (
     "cmos.c",
     "console.c",
     "console_log.c",
+    "debug_console.c",
     "debug_port.c",
     "devices.c",
     "events.c",
@@ -45,6 +46,7 @@ DEVICE_CORE = (
     "virtio/net.c",
     "virtio/pci_transport.c",
     "virtio/queue.c",
+    "virtio/rate_limit_group.c",
     "virtio/rate_limiter.c",
     "virtio/rng.c",
     "virtio/set.c",
@@ -63,6 +65,7 @@ KVM_PART = (
     "kvm.c",
     "kvm_virtio.c",
     "registers.c",
+    "topology.c",
     "vcpu.c",
 )
 COMPILE_ARGS = (

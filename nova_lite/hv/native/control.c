@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "virtio/rate_limiter.h"
 
 int fail(struct nl_error *error, int code, const char *step) {
     if (error != NULL) {
@@ -83,7 +84,15 @@ static int set_up(struct nl_machine *machine, const struct nl_config *config, st
         machine->vcpus[i].index = i;
         machine->vcpus[i].fd = -1;
     }
-    machine->memory_size = config->memory_size;
+    machine->memory_config = config->memory;
+    machine->max_phys_bits = config->max_phys_bits;
+    machine->topology = config->topology;
+    if (config->topology.threads_per_core == 0)
+        machine->topology = (struct nl_cpu_topology){1, config->vcpus, 1, 1};
+    if (config->debug_console_port >= 0 &&
+        (result = devices_add_debug_console(&machine->devices, (uint16_t)config->debug_console_port,
+                                            config->debug_console_fd)) < 0)
+        return fail(error, -result, "put the debug console at its port");
     if (config->watchdog && (result = add_watchdog(machine)) < 0)
         return fail(error, -result, "make the watchdog");
     result = guest_ram_create(machine, error);
@@ -96,6 +105,7 @@ static void release(struct nl_machine *machine) {
     kvm_virtio_close(machine);
     watchdog_close(&machine->watchdog);
     virtio_set_close(&machine->virtio);
+    rate_limit_groups_close(machine->rate_limit_groups);
     devices_close(&machine->devices);
     events_close(&machine->events);
     if (machine->kvm_fd >= 0)

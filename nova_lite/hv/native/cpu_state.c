@@ -32,8 +32,10 @@ static void set_msr(struct nl_machine *machine, struct vcpu *vcpu, uint32_t inde
         struct kvm_msr_entry entry;
     } msrs = {.head.nmsrs = 1, .entry = {.index = index, .data = value}};
     /* One at a time: KVM stops at the first it refuses. None of them is worth refusing the guest for. */
-    if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1)
+    if (ioctl(vcpu->fd, KVM_SET_MSRS, &msrs) != 1) {
         count_shared(&machine->msrs_refused, 1);
+        atomic_store(&machine->last_msr_refused, index);
+    }
 }
 
 int cpu_set_identity(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error) {

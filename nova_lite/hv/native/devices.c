@@ -2,6 +2,8 @@
 #include "devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 static bool attach(struct bus *bus, const struct pio_device *ports, void *device) {
     struct pio_device attached = *ports;
@@ -15,6 +17,7 @@ int devices_init(struct devices *devices, int console_log_fd, int copy_fd, int o
     if (result < 0)
         return result;
     devices->end = end;
+    devices->debug_console.out_fd = -1;
     devices->port_console.console = &devices->console;
     serial_init(&devices->serial, &devices->console, com1_irq);
     cmos_init(&devices->cmos);
@@ -33,6 +36,15 @@ int devices_add_pvpanic(struct devices *devices) {
     return attach(&devices->bus, &pvpanic_ports, &devices->end) ? 0 : -ENOSPC;
 }
 
+int devices_add_debug_console(struct devices *devices, uint16_t port, int out_fd) {
+    struct pio_device ports = debug_console_ports;
+    ports.first = ports.last = port;
+    if (!attach(&devices->bus, &ports, &devices->debug_console))
+        return -EADDRINUSE;
+    devices->debug_console.out_fd = out_fd < 0 ? -1 : fcntl(out_fd, F_DUPFD_CLOEXEC, 0);
+    return out_fd >= 0 && devices->debug_console.out_fd < 0 ? -errno : 0;
+}
+
 void devices_reset(struct devices *devices) {
     serial_reset(&devices->serial);
     cmos_reset(&devices->cmos);
@@ -44,6 +56,8 @@ void devices_reset(struct devices *devices) {
 void devices_close(struct devices *devices) {
     pthread_mutex_destroy(&devices->serial.lock);
     pthread_mutex_destroy(&devices->cmos.lock);
+    if (devices->debug_console.out_fd >= 0)
+        close(devices->debug_console.out_fd);
     console_close(&devices->console);
 }
 
@@ -57,6 +71,8 @@ void devices_counters(struct devices *devices, struct nl_counters *counters) {
     counters->port_console_lines = counted(&devices->port_console.lines);
     counters->debug_port_writes = counted(&devices->debug_port.writes);
     counters->debug_port_last = counted(&devices->debug_port.last);
+    counters->debug_console_bytes = counted(&devices->debug_console.bytes);
+    counters->debug_console_dropped = counted(&devices->debug_console.dropped);
     counters->debug_port_first_ns = counted(&devices->debug_port.first_ns);
     counters->unclaimed_pio_reads = counted(&devices->bus.unclaimed_pio_reads);
     counters->unclaimed_pio_writes = counted(&devices->bus.unclaimed_pio_writes);

@@ -42,6 +42,11 @@ struct debug_port {
     counter writes, last, first_ns;
 };
 
+struct debug_console {
+    int out_fd; /* nonblocking, or -1 */
+    counter bytes, dropped;
+};
+
 struct cmos {
     pthread_mutex_t lock;
     uint8_t index;
@@ -54,6 +59,7 @@ struct devices {
     struct serial serial;
     struct port_console port_console;
     struct debug_port debug_port;
+    struct debug_console debug_console;
     struct cmos cmos;
     struct end_hook end;
 };
@@ -67,13 +73,15 @@ void cmos_init(struct cmos *cmos);
 void cmos_reset(struct cmos *cmos);
 
 extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports, cmos_ports,
-    pvpanic_ports, system_control_ports;
+    pvpanic_ports, system_control_ports, debug_console_ports;
 
 /* Put every device on the bus. 0 or a negative errno; ``devices`` must be zeroed. */
 int devices_init(struct devices *devices, int console_log_fd, int copy_fd, int output_eventfd,
                  struct irq_line com1_irq, struct end_hook end);
 /* The device is there only when the machine's configuration asks for it. 0 or a negative errno. */
 int devices_add_pvpanic(struct devices *devices);
+/* Likewise, at a port of the user's choice; -EADDRINUSE: another device has it. Keeps a duplicate of ``out_fd``, or -1. */
+int devices_add_debug_console(struct devices *devices, uint16_t port, int out_fd);
 /* As after power-on; counters and the console log go on. */
 void devices_reset(struct devices *devices);
 void devices_close(struct devices *devices);

@@ -72,6 +72,7 @@ class Disk:
     """A raw image or a block device, open as ``fd``; or an overlay if ``overlay`` says where its parts lie.
 
     ``serial``: at most 20 bytes. ``disable_io_uring``: threads move the data also where the host has io_uring.
+    ``rate_limit_group``: one of the machine's, whose limits hold in place of ``limiter``; empty: none.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Disk:
     discard: bool = True
     disable_io_uring: bool = False
     limiter: RateLimiter = field(default_factory=RateLimiter)
+    rate_limit_group: str = ""
     overlay: Overlay | None = None
 
     def add_to(self, native: Any, error: Any) -> int:
@@ -98,6 +100,7 @@ class Disk:
                 "discard": self.discard,
                 "disable_io_uring": self.disable_io_uring,
                 "serial": self.serial.encode()[:20],
+                "rate_limit_group": self.rate_limit_group.encode()[:31],
                 "limiter": self.limiter.native(),
             },
         )

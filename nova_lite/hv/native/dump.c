@@ -53,7 +53,7 @@ static int write_batch(int fd, off_t offset, const uint8_t *host, const uint64_t
 int nl_machine_dump_memory(struct nl_machine *machine, int32_t fd, uint64_t offset, struct nl_error *error) {
     uint64_t entries[BATCH];
     const uint8_t *host = machine->memory.regions[0].host;
-    uint64_t pages = machine->memory_size / PAGE;
+    uint64_t pages = machine->memory_config.size / PAGE;
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), result = 0;
     for (uint64_t page = 0; page < pages && result == 0; page += BATCH) {
         size_t count = pages - page < BATCH ? (size_t)(pages - page) : BATCH;

@@ -20,6 +20,10 @@ int nl_machine_write_memory(struct nl_machine *machine, uint64_t address, const 
     return memory_write(&machine->memory, address, data, size) ? 0 : -EFAULT;
 }
 
+uint32_t nl_machine_apic_id(struct nl_machine *machine, uint32_t index) {
+    return topology_apic_id(&machine->topology, index);
+}
+
 void nl_machine_watch_console(struct nl_machine *machine) {
     atomic_store(&machine->devices.console.panic_watch.found, false);
 }
@@ -38,6 +42,8 @@ void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counter
     counters->ends_swallowed = counted(&machine->ends_swallowed);
     counters->msrs_refused = counted(&machine->msrs_refused);
     counters->cpuid_refused = counted(&machine->cpuid_refused);
+    counters->last_msr_refused = counted(&machine->last_msr_refused);
+    counters->last_cpuid_refused = counted(&machine->last_cpuid_refused);
     counters->watchdog_pings = counted(&machine->watchdog.pings);
     counters->watchdog_expirations = counted(&machine->watchdog.expirations);
     counters->boots = counted(&machine->boots);

@@ -11,9 +11,28 @@ struct nl_error {
     char step[60];
 };
 
+/* How many of each there are in the next larger one. */
+struct nl_cpu_topology {
+    uint32_t threads_per_core, cores_per_die, dies_per_package, packages;
+};
+
+struct nl_memory_config {
+    uint64_t size;          /* bytes, a multiple of 4096 */
+    uint64_t hugepage_size; /* of reserved huge pages, of which ``size`` is a multiple; 0: ordinary memory */
+    uint8_t shared;         /* mapped so that others could see it */
+    uint8_t prefault;       /* there before the guest runs */
+    uint8_t reserve;        /* counted against the host's limits at once */
+    uint8_t thp;            /* transparent huge pages for a guest that is not small */
+    uint8_t mergeable;      /* the host may merge equal pages */
+};
+
 struct nl_config {
-    uint64_t memory_size; /* bytes, a multiple of 4096 */
+    struct nl_memory_config memory;
     uint32_t vcpus;
+    struct nl_cpu_topology topology; /* not less than ``vcpus`` in all; all 0: as many cores of one thread */
+    uint32_t max_phys_bits; /* of an address; 0: the host's */
+    int32_t debug_console_port;     /* -1: there is none */
+    int32_t debug_console_fd;       /* takes its output, or -1 */
     int32_t kvm_fd;         /* an open /dev/kvm; the machine keeps its own duplicate */
     int32_t console_log_fd; /* a ring file as nova_lite/hv/console_log.py makes it, or -1 */
     int32_t serial_out_fd;  /* gets a copy of the console output, or -1 */
@@ -74,6 +93,8 @@ struct nl_counters {
     uint64_t debug_port_writes;
     uint64_t debug_port_last;
     uint64_t debug_port_first_ns;
+    uint64_t debug_console_bytes;
+    uint64_t debug_console_dropped;
     uint64_t watchdog_pings;
     uint64_t watchdog_expirations;
     uint64_t unclaimed_pio_reads;
@@ -84,6 +105,8 @@ struct nl_counters {
     uint64_t ends_swallowed; /* resets and power-offs after the first */
     uint64_t msrs_refused;
     uint64_t cpuid_refused;
+    uint64_t last_msr_refused; /* which it was */
+    uint64_t last_cpuid_refused;
     uint64_t boots;
 };
 
@@ -119,6 +142,7 @@ struct nl_disk_config {
     uint8_t discard; /* give back what the guest discards */
     uint8_t disable_io_uring;
     char serial[21];
+    char rate_limit_group[32]; /* the name of one of the machine's, in place of ``limiter``; empty: none */
     struct nl_rate_limiter limiter;
 };
 
@@ -214,6 +238,14 @@ int nl_machine_add_vsock(struct nl_machine *machine, const char *id, const struc
 int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const struct nl_balloon_config *config,
                            struct nl_error *error);
 /* ``out_fd``: nonblocking, takes the output; or -1. A machine has one console at most. */
+/* Limits that disks share; before these are added. */
+int nl_machine_add_rate_limit_group(struct nl_machine *machine, const char *id, const struct nl_rate_limiter *config,
+                                    struct nl_error *error);
+/* Ask the guest for another size of its balloon; -ENODEV: it has none. */
+int nl_machine_resize_balloon(struct nl_machine *machine, uint64_t size, struct nl_error *error);
+/* Bytes that the guest says it has given up; never more than its memory. */
+uint64_t nl_machine_balloon_actual(struct nl_machine *machine);
+uint32_t nl_machine_apic_id(struct nl_machine *machine, uint32_t index);
 int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t out_fd, struct nl_error *error);
 /* How many bytes were taken; 0 as well when there is no console. */
 size_t nl_machine_console_input(struct nl_machine *machine, const void *data, size_t size);

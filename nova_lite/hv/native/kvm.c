@@ -62,7 +62,7 @@ static int create_vm(struct nl_machine *machine, struct nl_error *error) {
 }
 
 static int create_vcpu(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error) {
-    vcpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, (unsigned long)vcpu->index);
+    vcpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, (unsigned long)topology_apic_id(&machine->topology, vcpu->index));
     if (vcpu->fd < 0)
         return fail(error, errno, "create a vCPU");
     void *run = mmap(NULL, machine->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
@@ -117,7 +117,8 @@ int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error) {
 int kvm_nmi(struct nl_machine *machine, struct nl_error *error) {
     /* As a message: KVM_NMI belongs to the vCPU and would wait until its thread leaves the guest. */
     for (uint32_t i = 0; i < machine->vcpu_count; i++) {
-        struct kvm_msi message = {.address_lo = MSI_ADDRESS | i << 12, .data = MSI_DELIVER_NMI};
+        uint32_t id = topology_apic_id(&machine->topology, i);
+        struct kvm_msi message = {.address_lo = MSI_ADDRESS | id << 12, .data = MSI_DELIVER_NMI};
         if (ioctl(machine->vm_fd, KVM_SIGNAL_MSI, &message) < 0)
             return fail(error, errno, "send a non-maskable interrupt");
     }

@@ -9,6 +9,7 @@
 #include "events.h"
 #include "interface.h"
 #include "memory.h"
+#include "topology.h"
 #include "virtio/set.h"
 #include "watchdog.h"
 
@@ -48,19 +49,22 @@ struct nl_machine {
 
     int kvm_fd;
     int vm_fd; /* -1: not built */
-    uint64_t memory_size;
+    struct nl_memory_config memory_config;
     struct guest_memory memory;
+    struct nl_cpu_topology topology;
+    uint32_t max_phys_bits;
     size_t run_size;
     uint32_t vcpu_count;
     struct vcpu *vcpus;
 
     struct devices devices;
     struct virtio_set virtio;
-    struct virtio_device *console; /* one of them, or NULL */
+    struct virtio_device *console, *balloon; /* one of them, or NULL */
+    struct rate_limit_group *rate_limit_groups;
     struct watchdog watchdog;
     struct kvm_virtio kvm_virtio;
     struct events events;
-    counter ends_swallowed, msrs_refused, cpuid_refused, boots;
+    counter ends_swallowed, msrs_refused, cpuid_refused, last_msr_refused, last_cpuid_refused, boots;
 };
 
 /* Fills in ``error`` (may be NULL) and returns the negative errno. */
@@ -79,6 +83,14 @@ int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error);
 int kvm_nmi(struct nl_machine *machine, struct nl_error *error); /* to every vCPU */
 
 /* cpuid.c */
+struct cpu_wishes {
+    struct nl_cpu_topology topology;
+    uint32_t max_phys_bits; /* 0: the host's */
+    bool tsc_deadline;
+};
+#define CPUID_TOPOLOGY_ENTRIES 5
+/* The host's table made that of vCPU ``index``; it has room for CPUID_TOPOLOGY_ENTRIES more. */
+void cpu_adapt_cpuid(struct kvm_cpuid2 *table, const struct cpu_wishes *wishes, uint32_t index);
 int cpu_set_cpuid(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error *error);
 
 /* kvm_virtio.c */

@@ -18,17 +18,19 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from dataclasses import dataclass
 
 from nova_lite.hv import console_log as console_ring
-from nova_lite.hv.native import devices
+from nova_lite.hv.native import counters, devices
 from nova_lite.hv.native._kvm import ffi, lib
+from nova_lite.hv.native.event import Event
+from nova_lite.hv.native.hardware import ORDINARY, Memory, Topology
 from nova_lite.hv.native.registers import Registers
 
 LOG = logging.getLogger(__name__)
 
 PAGE_SIZE = 4096
 MAX_VCPUS = 254
+_NAMES = {"msr": "MSR", "cpuid": "CPUID leaf"}
 #: Where ``set_long_mode`` puts the stack unless told otherwise (grows down; below it lies the zero page).
 DEFAULT_STACK = 0x8FF0
 PAUSE_TIMEOUT_MS = 30_000
@@ -41,30 +43,6 @@ _STATES = {
     lib.NL_RESET: "reset",
     lib.NL_CRASHED: "crashed",
     lib.NL_STOPPED: "stopped",
-}
-_KINDS = {
-    lib.NL_EVENT_SHUTDOWN: "shutdown",
-    lib.NL_EVENT_RESET: "reset",
-    lib.NL_EVENT_TRIPLE_FAULT: "triple_fault",
-    lib.NL_EVENT_INTERNAL_ERROR: "internal_error",
-    lib.NL_EVENT_FAIL_ENTRY: "fail_entry",
-    lib.NL_EVENT_UNEXPECTED_EXIT: "unexpected_exit",
-    lib.NL_EVENT_HOST_ERROR: "host_error",
-    lib.NL_EVENT_GUEST_PANIC: "guest_panic",
-    lib.NL_EVENT_WATCHDOG: "watchdog",
-    lib.NL_EVENT_CONSOLE_PANIC: "console_panic",
-}
-_SENTENCES = {
-    "shutdown": "the guest powered itself off",
-    "reset": "the guest asked for a reset",
-    "triple_fault": "triple fault",
-    "internal_error": "KVM could not go on (internal error, suberror {code})",
-    "fail_entry": "the processor refused to enter the guest (reason {code:#x})",
-    "unexpected_exit": "KVM left the guest for a reason unknown here ({code})",
-    "host_error": "the host failed to run the guest ({errno})",
-    "guest_panic": "the guest kernel panicked",
-    "watchdog": "the watchdog was not pinged in time",
-    "console_panic": "the guest kernel panicked, its console says",
 }
 
 
@@ -84,41 +62,6 @@ class MachineStateError(MachineError):
         self.verb, self.state = verb, state
 
 
-@dataclass(frozen=True)
-class Event:
-    """What happened to the guest. One ends a boot; panics may come before it, and the guest runs on.
-
-    ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic,
-    watchdog,
-    console_panic (the console tells of one in Linux' words; ``detail`` says why; not again before ``watch_console``).
-    ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; 0 and none where it is not
-    known, as after a triple fault on AMD. ``code`` is KVM's suberror, the hardware's reason, the exit reason or an
-    errno, by kind.
-    """
-
-    kind: str
-    vcpu: int
-    rip: int = 0
-    detail: bytes = b""
-    code: int = 0
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the guest came to grief (all kinds but shutdown, reset and watchdog, which resets)."""
-        return self.kind not in ("shutdown", "reset", "watchdog")
-
-    def __str__(self) -> str:
-        sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))
-        if self.kind == "console_panic":
-            return f"{sentence}: {self.detail.decode('ascii', 'replace')}"
-        if self.kind == "triple_fault" and not self.rip:
-            return f"{sentence} (vCPU {self.vcpu}; the host's processor does not tell where)"
-        if not self.crashed or not self.rip:
-            return f"{sentence} (vCPU {self.vcpu})"
-        found = self.detail.hex(" ") or "unreadable"
-        return f"{sentence} (vCPU {self.vcpu}, rip {self.rip:#x}, instruction bytes {found})"
-
-
 class Machine:
     """One VM: memory, vCPUs, interrupt controllers, COM1, console port, debug, reset and power ports.
 
@@ -127,7 +70,9 @@ class Machine:
     stays the caller's. ``kvm_fd`` is an open /dev/kvm (a duplicate is kept; opened here when None). ``serial_fd_out``
     gets a copy of the console output, without ever waiting for its reader; ``output_eventfd`` wakes a reader of the
     ring (``console_log.want_more``). ``pvpanic``: the guest can report a panic, which ends it. ``watchdog``: it
-    can have itself reset when it hangs.
+    can have itself reset when it hangs. ``topology``: one thread per core, all cores in one die when None.
+    ``max_phys_bits``: of the guest's physical addresses; 0: the host's. ``debug_console``: a port that takes text, and
+    where the text goes (a nonblocking descriptor that stays the caller's, or -1).
 
     Raises ``ValueError`` for impossible sizes, ``MachineError`` when the host refuses, ``OSError`` for the files.
     """
@@ -143,6 +88,10 @@ class Machine:
         output_eventfd: int = -1,
         pvpanic: bool = False,
         watchdog: bool = False,
+        memory: Memory = ORDINARY,
+        topology: Topology | None = None,
+        max_phys_bits: int = 0,
+        debug_console: tuple[int, int] | None = None,
     ) -> None:
         if memory_size < PAGE_SIZE or memory_size % PAGE_SIZE:
             raise ValueError(f"memory_size: {memory_size} is not a positive multiple of {PAGE_SIZE}")
@@ -161,7 +110,7 @@ class Machine:
             config = ffi.new(
                 "struct nl_config *",
                 {
-                    "memory_size": memory_size,
+                    "memory": {"size": memory_size} | vars(memory),
                     "vcpus": vcpus,
                     "kvm_fd": kvm_fd,
                     "console_log_fd": log_fd,
@@ -169,6 +118,10 @@ class Machine:
                     "output_eventfd": output_eventfd,
                     "pvpanic": pvpanic,
                     "watchdog": watchdog,
+                    "topology": {} if topology is None else vars(topology),
+                    "max_phys_bits": max_phys_bits,
+                    "debug_console_port": -1 if debug_console is None else debug_console[0],
+                    "debug_console_fd": -1 if debug_console is None else debug_console[1],
                 },
             )
             self._error = ffi.new("struct nl_error *")
@@ -180,6 +133,10 @@ class Machine:
         if native == ffi.NULL:
             raise self._failure()
         self._native = native
+        #: Each vCPU's, where they are not simply 0, 1, 2 ...
+        self.apic_ids: tuple[int, ...] | None = None
+        if topology is not None:
+            self.apic_ids = tuple(lib.nl_machine_apic_id(native, index) for index in range(vcpus))
         self._log_refusals()
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -279,6 +236,12 @@ class Machine:
         """
         self._check(device.add_to(self._open("add a device to"), self._error), "add a device to")
 
+    def add_rate_limit_group(self, name: str, limiter: devices.RateLimiter) -> None:
+        """Limits that the disks which name it share; before these. ``name``: at most 31 bytes. Only in ``created``."""
+        native = ffi.new("struct nl_rate_limiter *", limiter.native())
+        verb = "limit the disks of"
+        self._check(lib.nl_machine_add_rate_limit_group(self._open(verb), name.encode(), native, self._error), verb)
+
     # -- while it runs ------------------------------------------------------------------------------------------
 
     def serial_input(self, data: bytes) -> int:
@@ -292,6 +255,18 @@ class Machine:
     def resize_console(self, columns: int, rows: int) -> None:
         """Tell the guest the size of the window that shows its virtio console."""
         lib.nl_machine_console_resize(self._open("resize"), columns, rows)
+
+    def resize_balloon(self, size: int) -> None:
+        """Ask the guest to give up ``size`` bytes in all; it does as it likes.
+
+        :raises MachineError: there is no balloon.
+        """
+        verb = "resize the balloon of"
+        self._check(lib.nl_machine_resize_balloon(self._open(verb), size, self._error), verb)
+
+    def balloon_actual(self) -> int:
+        """Bytes that the guest says it has given up to the balloon; 0 without one."""
+        return int(lib.nl_machine_balloon_actual(self._open("ask")))
 
     def press_power_button(self) -> None:
         """Tell the guest by ACPI that the power button was pressed; it does as it likes. While running or paused."""
@@ -320,79 +295,17 @@ class Machine:
         """The events that wait, oldest first; empty when there are none."""
         native, found, event = self._open("watch"), [], ffi.new("struct nl_event *")
         while lib.nl_machine_next_event(native, event):
-            found.append(
-                Event(
-                    kind=_KINDS[event.kind],
-                    vcpu=event.vcpu,
-                    rip=event.rip,
-                    detail=bytes(ffi.buffer(event.bytes, event.size)),
-                    code=event.code,
-                )
-            )
+            found.append(Event.of(event))
         return found
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Counts since the machine was made, by device: ``machine``, ``serial``, ``port_console``, ``debug_port``,
-        ``bus`` and one per vCPU (``vcpu0`` ...).
+        ``debug_console``, ``bus`` and one per vCPU (``vcpu0`` ...).
 
         ``serial.first_output_ns`` and ``debug_port.first_write_ns`` are CLOCK_MONOTONIC nanoseconds of the present
         boot's first output on the console (by whatever port) and on port 0x80; 0 means none yet.
         """
-        native, c = self._open("ask"), ffi.new("struct nl_counters *")
-        lib.nl_machine_counters(native, c)
-        result = {
-            "machine": {
-                "boots": c.boots,
-                "events_dropped": c.events_dropped,
-                "ends_swallowed": c.ends_swallowed,
-                "msrs_refused": c.msrs_refused,
-                "cpuid_refused": c.cpuid_refused,
-            },
-            "serial": {
-                "bytes_out": c.serial_bytes_out,
-                "bytes_in": c.serial_bytes_in,
-                "overruns": c.serial_overruns,
-                "console_bytes": c.console_bytes,
-                "copy_dropped": c.copy_dropped,
-                "first_output_ns": c.first_output_ns,
-            },
-            "port_console": {"lines": c.port_console_lines},
-            "watchdog": {"pings": c.watchdog_pings, "expirations": c.watchdog_expirations},
-            "debug_port": {
-                "writes": c.debug_port_writes,
-                "last": c.debug_port_last,
-                "first_write_ns": c.debug_port_first_ns,
-            },
-            "bus": {
-                "unclaimed_pio_reads": c.unclaimed_pio_reads,
-                "unclaimed_pio_writes": c.unclaimed_pio_writes,
-                "unclaimed_mmio_reads": c.unclaimed_mmio_reads,
-                "unclaimed_mmio_writes": c.unclaimed_mmio_writes,
-            },
-        }
-        result |= self._device_counters(native)
-        v = ffi.new("struct nl_vcpu_counters *")
-        for index in range(self.vcpus):
-            lib.nl_machine_vcpu_counters(native, index, v)
-            result[f"vcpu{index}"] = {
-                "exits": v.exits,
-                "io": v.io,
-                "mmio": v.mmio,
-                "interrupted": v.interrupted,
-                "parks": v.parks,
-                "cpu_ns": v.cpu_ns,
-            }
-        return result
-
-    @staticmethod
-    def _device_counters(native) -> dict[str, dict[str, int]]:  # type: ignore[no-untyped-def]
-        result: dict[str, dict[str, int]] = {}
-        d = ffi.new("struct nl_device_counters *")
-        index = 0
-        while lib.nl_machine_device_counters(native, index, d) == 0:
-            result[ffi.string(d.id).decode()] = {ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)}
-            index += 1
-        return result
+        return counters.read(self._open("ask"), self.vcpus)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -417,9 +330,7 @@ class Machine:
 
     def _log_refusals(self) -> None:
         machine = self.counters()["machine"]
-        if machine["msrs_refused"] or machine["cpuid_refused"]:
-            LOG.info(
-                "KVM refused %d MSRs and %d CPUID tables; the guest runs without them",
-                machine["msrs_refused"],
-                machine["cpuid_refused"],
-            )
+        for what, count in (("msr", machine["msrs_refused"]), ("cpuid", machine["cpuid_refused"])):
+            if count:
+                last = machine[f"last_{what}_refused"]
+                LOG.warning("KVM refused %s %#x (refused: %d); the guest runs without", _NAMES[what], last, count)

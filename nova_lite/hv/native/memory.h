@@ -15,6 +15,7 @@ struct memory_region {
 struct guest_memory {
     struct memory_region regions[NL_MEMORY_REGIONS];
     unsigned count;
+    bool shared; /* not this process' alone: what is dropped of it must be dropped for all */
 };
 
 /* The host address of [address, address + size), or NULL unless all of it lies in one region. */

@@ -34,6 +34,7 @@ class GuestMemory(Protocol):
     vcpus: int
     pvpanic: bool
     watchdog: bool
+    apic_ids: tuple[int, ...] | None
 
     def write_memory(self, gpa: int, data: bytes | memoryview) -> None: ...
     def set_real_mode(self, address: int) -> None: ...

@@ -141,5 +141,6 @@ def write_start_info(machine: GuestMemory, line: bytes, initramfs: Initramfs | N
 
 def _write_common(machine: GuestMemory, line: bytes) -> None:
     machine.write_memory(CMDLINE_ADDRESS, line + b"\0")
-    machine.write_memory(acpi.ADDRESS, acpi.build(machine.vcpus, machine.pvpanic, machine.watchdog))
+    tables = acpi.build(machine.vcpus, machine.pvpanic, machine.watchdog, machine.apic_ids)
+    machine.write_memory(acpi.ADDRESS, tables)
     machine.write_memory(RESET_VECTOR_ADDRESS, RESET_VECTOR)

@@ -34,6 +34,7 @@ class _Nothing:
     vcpus = 1
     pvpanic = True
     watchdog = False
+    apic_ids = None
 
     def write_memory(self, gpa: int, data: bytes | memoryview) -> None:
         """Nowhere."""
@@ -51,7 +52,7 @@ class _Nothing:
 def run() -> None:
     """Parse a configuration and load the shipped guest, as every boot does, without a VM."""
     for vcpus in COMMON_VCPUS:
-        acpi.build(vcpus, True, False)  # the very call of linux_boot, for the cache
+        acpi.build(vcpus, True, False, None)  # the very call of linux_boot, for the cache
     kind = host.kvm_kind()
     for _ in range(RUNS):
         wanted = config.parse(orjson.loads(orjson.dumps(_CONFIG)))

@@ -28,7 +28,7 @@ static void give_back(struct virtio_device *device, uint8_t *host, uint64_t size
     uintptr_t end = ((uintptr_t)host + size) & ~(uintptr_t)(PAGE_SIZE_4K - 1);
     if (end <= start)
         return;
-    if (madvise((void *)start, end - start, MADV_DONTNEED) == 0)
+    if (madvise((void *)start, end - start, device->memory->shared ? MADV_REMOVE : MADV_DONTNEED) == 0)
         count_shared(&device->counters[kind].value, end - start);
     else
         count_shared(&device->counters[FAILED].value, 1);
@@ -71,6 +71,24 @@ static void process(struct virtio_device *device, unsigned index) {
         }
     } while (virtqueue_await_kicks(queue));
     virtio_tell(device, index);
+}
+
+void balloon_resize(struct virtio_device *device, uint64_t size) {
+    uint32_t pages = (uint32_t)(size / PAGE_SIZE_4K);
+    const size_t at = offsetof(struct virtio_balloon_config, num_pages);
+    pthread_mutex_lock(&device->lock);
+    memcpy(device->config + at, &pages, sizeof(pages));
+    memcpy(device->config_initial + at, &pages, sizeof(pages)); /* and after a reset */
+    virtio_config_changed(device);
+    pthread_mutex_unlock(&device->lock);
+}
+
+uint64_t balloon_actual(struct virtio_device *device) {
+    uint32_t pages;
+    pthread_mutex_lock(&device->lock);
+    memcpy(&pages, device->config + offsetof(struct virtio_balloon_config, actual), sizeof(pages));
+    pthread_mutex_unlock(&device->lock);
+    return (uint64_t)pages * PAGE_SIZE_4K;
 }
 
 static const struct virtio_kind kind = {

@@ -162,6 +162,10 @@ void block_end(struct block *block, struct block_job *job, int result) {
     say(block, job, result == 0 ? VIRTIO_BLK_S_OK : result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR);
 }
 
+void block_join(struct virtio_device *device, struct rate_limit_group *group) {
+    ((struct block *)device->state)->group = group;
+}
+
 static void close_block(struct virtio_device *device) {
     struct block *block = device->state;
     block_threads_close(block);

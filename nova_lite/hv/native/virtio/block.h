@@ -39,6 +39,7 @@ struct block {
     uint64_t sectors;
     char serial[20];
     struct rate_limiter limiter; /* under the device's lock */
+    struct rate_limit_group *group; /* or NULL; its limits hold in place of these */
     struct block_latency latencies[2]; /* of reads, of writes */
     struct block_ring *ring; /* NULL: each thread does requests to their end, see block_threads.c */
     /* The threads wait at this epoll for kicks, for the limiter's timer and for the end. */

@@ -42,9 +42,11 @@ void block_threads_close(struct block *block) {
 
 /* With the lock held: whether the request may go on now; if not, the timer will wake a thread for it. */
 static bool within_limits(struct block *block, const struct chain *chain) {
-    if (!rate_limiter_limits(&block->limiter))
+    if (block->group == NULL && !rate_limiter_limits(&block->limiter))
         return true;
-    uint64_t wait = rate_limiter_take(&block->limiter, block_request_bytes(chain), monotonic_ns());
+    uint64_t size = block_request_bytes(chain), now = monotonic_ns();
+    uint64_t wait = block->group != NULL ? rate_limit_group_take(block->group, size, now)
+                                         : rate_limiter_take(&block->limiter, size, now);
     if (wait == 0)
         return true;
     struct itimerspec timer = {

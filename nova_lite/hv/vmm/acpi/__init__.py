@@ -21,8 +21,13 @@ _ALIGNMENT = 16
 
 
 @functools.lru_cache(maxsize=16)
-def build(vcpus: int, pvpanic: bool = False, watchdog: bool = False) -> bytes:
-    """All tables for a machine with so many vCPUs, to be put at ``ADDRESS``; less than ``SIZE`` bytes."""
+def build(
+    vcpus: int, pvpanic: bool = False, watchdog: bool = False, apic_ids: tuple[int, ...] | None = None
+) -> bytes:
+    """All tables for a machine with so many vCPUs, to be put at ``ADDRESS``; less than ``SIZE`` bytes.
+
+    ``apic_ids``: each vCPU's; None: their numbers.
+    """
     content = bytearray(tables.RSDP_SIZE + -tables.RSDP_SIZE % _ALIGNMENT)
 
     def place(table: bytes) -> int:
@@ -33,7 +38,7 @@ def build(vcpus: int, pvpanic: bool = False, watchdog: bool = False) -> bytes:
     dsdt_address = place(dsdt.build(vcpus, pvpanic))
     listed = [
         place(tables.fadt(dsdt_address)),
-        place(tables.madt(vcpus)),
+        place(tables.madt(apic_ids or tuple(range(vcpus)))),
         place(tables.mcfg(ECAM_ADDRESS, buses=1)),
     ]
     if watchdog:

@@ -58,10 +58,10 @@ def fadt(dsdt_address: int) -> bytes:
     return table(b"FACP", 6, bytes(whole[_HEADER.size :]))
 
 
-def madt(vcpus: int) -> bytes:
-    """The interrupt controllers: a local APIC for each vCPU, whose id is its number, and one I/O APIC from GSI 0 on."""
+def madt(apic_ids: tuple[int, ...]) -> bytes:
+    """The interrupt controllers: a local APIC for each vCPU, and one I/O APIC from GSI 0 on."""
     body = struct.pack("<II", LOCAL_APIC_ADDRESS, 0)
-    body += b"".join(struct.pack("<BBBBI", 0, 8, index, index, 1) for index in range(vcpus))
+    body += b"".join(struct.pack("<BBBBI", 0, 8, index, apic_id, 1) for index, apic_id in enumerate(apic_ids))
     body += struct.pack("<BBBxII", 1, 12, 0, IO_APIC_ADDRESS, 0)
     body += struct.pack("<BBBHB", 4, 6, 0xFF, 0, 1)  # NMI at LINT1 of all
     return table(b"APIC", 5, body)
