@@ -1,4 +1,4 @@
-"""CPUID of the vCPUs: topology as AMD's and Intel's leaves tell it, and what happens when KVM refuses a leaf or an MSR."""
+"""CPUID of the vCPUs: topology in the leaves of AMD and Intel; what happens when KVM refuses a leaf or an MSR."""
 
 from __future__ import annotations
 

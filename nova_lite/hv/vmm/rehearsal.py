@@ -34,7 +34,7 @@ class _Nothing:
     vcpus = 1
     pvpanic = True
     watchdog = False
-    apic_ids = None
+    apic_ids: tuple[int, ...] | None = None
 
     def write_memory(self, gpa: int, data: bytes | memoryview) -> None:
         """Nowhere."""
