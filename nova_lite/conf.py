@@ -36,6 +36,7 @@ DEFAULT_OPTS = [
     ),
     cfg.BoolOpt("debug", default=False, help="Log at DEBUG."),
     cfg.StrOpt("log_file", help="File for the log; standard error when unset."),
+    cfg.BoolOpt("force_config_drive", default=False, help="Give every new server a config drive, asked for or not."),
 ]
 
 API_OPTS = [
@@ -60,6 +61,15 @@ API_OPTS = [
         help="Base of the links in answers, when a proxy stands in front; unset: the request's Host header.",
     ),
     cfg.BoolOpt("enable_instance_password", default=True, help="Return adminPass where Nova does."),
+    cfg.StrOpt(
+        "dhcp_domain",
+        default="novalocal",
+        regex=r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*|",
+        help="Domain of servers, after their host names in metadata and in the networks' DNS; empty for none.",
+    ),
+    cfg.StrOpt(
+        "vendordata_jsonfile_path", help="File with a JSON object that every server finds in its vendor_data.json."
+    ),
 ]
 
 DATABASE_OPTS = [
@@ -112,6 +122,11 @@ NETWORK_OPTS = [
         default=True,
         help="Give servers networks of this host: bridges, taps, nftables, dnsmasq. Needs CAP_NET_ADMIN.",
     ),
+    cfg.BoolOpt(
+        "metadata_service",
+        default=True,
+        help="Serve servers on these networks their metadata at http://169.254.169.254.",
+    ),
     cfg.StrOpt(
         "default_cidr",
         help="IPv4 range of the network that the first start makes; unset: one that meets nothing on this host.",
@@ -137,6 +152,13 @@ QUOTA_OPTS = [
     cfg.IntOpt("key_pairs", default=100, min=-1, help="Keypairs per user; -1 is unlimited."),
     cfg.IntOpt("server_groups", default=10, min=-1, help="Server groups per project; -1 is unlimited."),
     cfg.IntOpt("server_group_members", default=10, min=-1, help="Members per server group; -1 is unlimited."),
+    cfg.IntOpt("injected_files", default=5, min=-1, help="Files (personality) per server; -1 is unlimited."),
+    cfg.IntOpt(
+        "injected_file_content_bytes", default=10240, min=-1, help="Bytes of base64 per such file; -1 is unlimited."
+    ),
+    cfg.IntOpt(
+        "injected_file_path_length", default=255, min=-1, help="Characters of such a file's path; -1 is unlimited."
+    ),
 ]
 
 SERIAL_CONSOLE_OPTS = [

@@ -56,10 +56,14 @@ class Serving:
         return Client(self.url, tokens)
 
     def children(self) -> dict[str, int]:
-        """Process ids of the agent and the API's gunicorn, by name."""
+        """Process ids of the agent, the API's gunicorn and the others, by name."""
         found = {}
         for line in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             command = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
-            modules = {b"nova_lite.compute.agent": "agent", b"nova_lite.cli.api_server": "API"}
+            modules = {
+                b"nova_lite.compute.agent": "agent",
+                b"nova_lite.cli.api_server": "API",
+                b"nova_lite.metadata.service": "metadata service",
+            }
             found[next((name for module, name in modules.items() if module in command), "serial proxy")] = int(line)
         return found

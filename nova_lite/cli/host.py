@@ -10,6 +10,7 @@ from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.status import ping_agent
 from nova_lite.cli.vms import running_vms
 from nova_lite.network.host import lacking
+from nova_lite.network.host_objects import bridges_of, sockets_listening
 
 
 @click.group()
@@ -25,8 +26,21 @@ def status(settings: Settings, as_json: bool) -> None:
     if not as_json:
         reason = lacking() if settings.conf.network.enabled else "[network] enabled is false"
         click.echo(f"networks: none, {reason}" if reason else "networks: yes")
+        click.echo(f"metadata: {_metadata(settings, reason)}")
     rows = [vars(found) for found in host_objects.find(settings.conf)]
     table.show(rows, ["kind", "name", "detail", "mine"], as_json, "Nothing of ours is on this host.")
+
+
+def _metadata(settings: Settings, reason: str | None) -> str:
+    """Whether servers can ask for their metadata, in words."""
+    if reason or not settings.conf.network.metadata_service:
+        return "none, servers have no networks" if reason else "none, [network] metadata_service is false"
+    bridges, listening = len(bridges_of(settings.conf)), sockets_listening()
+    if not bridges:
+        return "no server is on a network now"
+    if not listening:
+        return f"not served to {bridges} networks: is the service running?"
+    return f"served on {listening} networks of this host"
 
 
 @host.command("clean")

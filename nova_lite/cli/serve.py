@@ -24,6 +24,7 @@ from nova_lite.cli.supervisor import Child, StartFailed, Supervisor
 from nova_lite.cli.token import token_file
 from nova_lite.cli.vms import running_vms
 from nova_lite.conf import Paths
+from nova_lite.network.host import lacking
 from nova_lite.notify import notify
 
 LOG = logging.getLogger("nova_lite.serve")
@@ -46,7 +47,7 @@ _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 def serve(
     settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None
 ) -> None:
-    """Run API, agent and serial proxy in the foreground.
+    """Run API, agent, serial proxy and metadata service in the foreground.
 
     The first start makes the state folder, the database, an admin token and a clouds.yaml, and says so. Ctrl-C or
     SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
@@ -104,6 +105,7 @@ def serve(
                 pass_fds=[listener.fileno()],
             ),
             *proxy,
+            *metadata_service(settings),
         ]
 
         def say_ready() -> None:
@@ -183,6 +185,18 @@ def serial_proxy(settings: Settings) -> Iterator[list[Child]]:
                 pass_fds=[listener.fileno()],
             )
         ]
+
+
+def metadata_service(settings: Settings) -> list[Child]:
+    """The process that servers ask for their metadata; none where they have no networks."""
+    network = settings.conf.network
+    if not network.enabled or not network.metadata_service or settings.conf.compute.driver == "fake":
+        return []
+    if reason := lacking():
+        LOG.warning("No metadata service, as servers get no networks: %s", reason)
+        return []
+    command = [*PYTHON, "-m", "nova_lite.metadata.service", *config_arguments(settings)]
+    return [Child("metadata service", command, child_environment(settings))]
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:

@@ -52,6 +52,7 @@ class CreateVerbs:
         tags: list[str] | None = None,
         key_name: str | None = None,
         user_data: str | None = None,
+        injected_files: list[dict[str, str]] | None = None,
         config_drive: bool = False,
         availability_zone: str | None = None,
         hostname: str | None = None,
@@ -72,6 +73,7 @@ class CreateVerbs:
 
         :param availability_zone: a zone, or Nova's ``zone:host`` form (see ``parse_availability_zone``).
         :param host: run on this host (so does ``hypervisor_hostname``).
+        :param injected_files: {"path", "contents" (base64)} each: a file that the guest is given.
         :param networks: cards as a request lists them, "auto" or "none" (see ``networks.wishes``).
         :param security_groups: names or ids for every card; the project's default one when None.
         :param block_device_mapping: disks as a request lists them in the old form, without the one of the image.
@@ -79,7 +81,7 @@ class CreateVerbs:
         :param admin_pass: accepted and not used: nothing in the guest could set it.
         :returns: the servers, building; in error with a fault where no host can take them.
         :raises Invalid: image, flavor, keypair, zone, host or user data cannot be used.
-        :raises OverQuota: not even ``min_count`` fit, or there are too many metadata items.
+        :raises OverQuota: not even ``min_count`` fit, or there are too many metadata items or files.
         """
         max_count = min_count if max_count is None else max_count
         if min_count > max_count:
@@ -94,7 +96,8 @@ class CreateVerbs:
             )
         if zone is not None and zone != self.conf.compute.default_availability_zone:
             raise exceptions.Invalid("The requested availability zone is not available")
-        _check_user_data(user_data)
+        quotas.check_injected_files(self.conf, injected_files or [])
+        _check_texts(user_data, injected_files or [])
         wished_disks = block_devices.wishes(block_device_mapping_v2, block_device_mapping, image_ref or "")
         metadata = dict(metadata or {})
         allowed = self.conf.quota.metadata_items
@@ -120,8 +123,9 @@ class CreateVerbs:
             key_name=key_name or None,
             availability_zone=self.conf.compute.default_availability_zone,
             pinned_availability_zone=zone,
-            config_drive=config_drive,
+            config_drive=config_drive or self.conf.force_config_drive,
             user_data=user_data,
+            injected_files=list(injected_files or []),
             access_ip_v4=access_ip_v4 or None,
             access_ip_v6=access_ip_v6 or None,
             disk_config=disk_config or "MANUAL",
@@ -138,8 +142,9 @@ class CreateVerbs:
                 wished_disks, wanted.flavor, image, self.conf.compute.max_local_block_devices
             )
             wanted.root_device_name = next((disk.device_name for disk in disks if disk.boot_index == 0), None)
-            if key_name and db_keypairs.get(connection, str(context.user_id), key_name) is None:
-                raise exceptions.Invalid("Invalid key_name provided.")
+            if image.properties.get("img_config_drive") == "mandatory":
+                wanted.config_drive = True
+            wanted.keypair = _usable_keypair(connection, context, key_name) if key_name else None
             self.database.lock(connection, f"quota:{context.project_id}")
             count = quotas.fitting_count(
                 connection, self.conf, str(context.project_id), wanted.flavor, min_count, max_count
@@ -253,6 +258,14 @@ def flavor_visible(context: RequestContext, flavor: objects.Flavor) -> bool:
     return flavor.is_public or bool(context.is_admin) or context.project_id in flavor.projects
 
 
+def _usable_keypair(connection: Connection, context: RequestContext, name: str) -> dict[str, str]:
+    """The key as it is now: the server keeps it whatever becomes of it."""
+    keypair = db_keypairs.get(connection, str(context.user_id), name)
+    if keypair is None:
+        raise exceptions.Invalid("Invalid key_name provided.")
+    return {"name": keypair.name, "type": keypair.type, "public_key": keypair.public_key}
+
+
 def _usable_image(
     connection: Connection, context: RequestContext, image_ref: str | None, flavor: objects.Flavor
 ) -> objects.Image:
@@ -271,13 +284,15 @@ def _usable_image(
     return image
 
 
-def _check_user_data(user_data: str | None) -> None:
-    if user_data is None:
-        return
-    try:
-        base64.b64decode(user_data, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise exceptions.Invalid("User data needs to be valid base 64.") from error
+def _check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:
+    """Invalid for what is not base64; lines may be broken, as base64(1) does."""
+    texts = [(user_data or "", "User data needs to be valid base 64.")]
+    texts += [(f["contents"], f"Personality content for {f['path'][:255]} cannot be decoded") for f in files]
+    for text, message in texts:
+        try:
+            base64.b64decode("".join(text.split()), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise exceptions.Invalid(message) from error
 
 
 def sanitize_hostname(name: str) -> str:

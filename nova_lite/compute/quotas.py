@@ -12,6 +12,7 @@ from nova_lite.db.engine import Database
 
 RESOURCES = (
     *("instances", "cores", "ram", "metadata_items", "key_pairs", "server_groups", "server_group_members"),
+    *("injected_files", "injected_file_content_bytes"),
 )
 
 
@@ -62,3 +63,21 @@ def fitting_count(
         f"but already used {', '.join(str(used[name]) for name in over)} "
         f"of {', '.join(str(limits[name]) for name in over)} {names}"
     )
+
+
+def check_injected_files(conf: cfg.ConfigOpts, files: list[dict[str, str]]) -> None:
+    """OverQuota, in Nova's words, for too many files, a path or a content (base64) that is too long; Invalid for one
+    that lacks either."""
+    for number, file in enumerate(files):
+        for name in ("path", "contents"):
+            if name not in file:
+                raise exceptions.Invalid(f"Bad personality format: missing '{name}' in personality[{number}]")
+    longest = {
+        "injected_file_path_length": max((len(file["path"]) for file in files), default=0),
+        "injected_file_content_bytes": max((len(file["contents"]) for file in files), default=0),
+    }
+    if 0 <= conf.quota.injected_files < len(files):
+        raise exceptions.OverQuota("Personality file limit exceeded")
+    for name, what in (("injected_file_path_length", "path"), ("injected_file_content_bytes", "content")):
+        if 0 <= conf.quota[name] < longest[name]:
+            raise exceptions.OverQuota(f"Personality file {what} exceeds maximum {conf.quota[name]}")

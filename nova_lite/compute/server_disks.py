@@ -43,7 +43,7 @@ class ServerDisks:
             path=self._paths.disk(device.instance_uuid, name),
             size=device.size,
             backing=backing,
-            serial=device.uuid.replace("-", "")[:20],
+            serial=device.serial,
             boot_index=device.boot_index if device.boot_index >= 0 else None,
             head=swap_header(device.size, device.uuid) if device.is_swap else b"",
         )

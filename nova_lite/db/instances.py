@@ -49,6 +49,13 @@ def get(connection: Connection, uuid: str, for_update: bool = False) -> objects.
     return _from_row(row) if row is not None else None
 
 
+def at_address(connection: Connection, host: str, network: objects.Network, address: str) -> objects.Instance | None:
+    """The live server of ``host`` that has an IPv4 address on a network; None when nobody has."""
+    uuid = networks.holder_of(connection, network, address)
+    instance = get(connection, uuid) if uuid is not None else None
+    return instance if instance is not None and instance.host == host and not instance.deleted else None
+
+
 def insert(connection: Connection, instance: objects.Instance) -> int:
     """Write a new server; its row's id."""
     flavor = instance.flavor

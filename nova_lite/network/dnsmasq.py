@@ -13,15 +13,15 @@ from pathlib import Path
 from nova_lite.network.commands import NetworkError, run
 from nova_lite.network.layout import METADATA_ADDRESS, Network, Port
 
-DOMAIN = "novalocal"
 _END_SECONDS = 5.0
 
 
 class Dnsmasq:
-    """``folder`` is the network's own and must be readable by nobody, as whom dnsmasq runs."""
+    """``folder`` is the network's own and must be readable by nobody, as whom dnsmasq runs; ``domain`` is that of the
+    servers' names, "" for none."""
 
-    def __init__(self, network: Network, folder: Path) -> None:
-        self.network, self.folder = network, folder
+    def __init__(self, network: Network, folder: Path, domain: str = "") -> None:
+        self.network, self.folder, self.domain = network, folder, domain
         self._dhcp, self._dns = folder / "dhcp", folder / "dns"
         self._pid_file = folder / "dnsmasq.pid"
         self._told: dict[str, str] = {}  # address → MAC, as the running process knows them
@@ -83,7 +83,7 @@ class Dnsmasq:
         first = next(iter(port.addresses), None)
         if first is None:
             return
-        names = f"{port.hostname} {port.hostname}.{DOMAIN}"
+        names = f"{port.hostname} {port.hostname}.{self.domain}" if self.domain else port.hostname
         try:
             for folder, text in (
                 (self._dhcp, f"{port.mac},{first},{port.hostname}\n"),
@@ -115,8 +115,7 @@ class Dnsmasq:
             "--dhcp-ignore=tag:!known",
             "--no-ping",
             "--no-hosts",
-            f"--domain={DOMAIN}",
-            f"--local=/{DOMAIN}/",
+            *([f"--domain={self.domain}", f"--local=/{self.domain}/"] if self.domain else []),
             "--bogus-priv",
             "--quiet-dhcp",
             f"--dhcp-option=option:router,{gateway}",

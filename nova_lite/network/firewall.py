@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nova_lite.network.layout import METADATA_ADDRESS, Layout, Network, Port, Rule, short
+from nova_lite.network.layout import METADATA_ADDRESS, METADATA_PORT, Layout, Network, Port, Rule, short
 
 # {t} is the name of both tables.
 _BASE = """
@@ -44,7 +44,7 @@ add rule inet {t} to_host udp sport 68 udp dport 67 accept
 add rule inet {t} to_host ip daddr @gateways udp dport 53 accept
 add rule inet {t} to_host ip daddr @gateways tcp dport 53 accept
 add rule inet {t} to_host ip daddr @gateways icmp type echo-request accept
-add rule inet {t} to_host ip daddr {metadata} tcp dport 80 accept
+add rule inet {t} to_host ip daddr {metadata} tcp dport {metadata_port} accept
 add rule inet {t} to_host drop
 add chain inet {t} from_host {{ type filter hook output priority filter; }}
 add rule inet {t} from_host oifname != @bridges accept
@@ -64,7 +64,7 @@ add rule bridge {t} from_taps iifname vmap @taps
 
 def everything(table: str, layout: Layout) -> str:
     """Both tables as they are to be, in place of what they were."""
-    lines = [_BASE.format(t=table, metadata=METADATA_ADDRESS)]
+    lines = [_BASE.format(t=table, metadata=METADATA_ADDRESS, metadata_port=METADATA_PORT)]
     for network in layout.networks.values():
         lines += _network(table, network)
     for group in layout.groups:

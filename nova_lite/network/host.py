@@ -42,12 +42,12 @@ def lacking() -> str | None:
 
 class HostNetwork:
     """One service's share of the host. ``state``: its folder, by which what it made is told from another's;
-    ``run_path``: where dnsmasq, that is nobody, can read its files."""
+    ``run_path``: where dnsmasq, that is nobody, can read its files; ``domain``: what servers' names end in."""
 
-    def __init__(self, state: Path, run_path: Path) -> None:
+    def __init__(self, state: Path, run_path: Path, domain: str = "") -> None:
         self.owner = f"nova-lite:{state}"
         mark = hashlib.sha256(str(state).encode()).hexdigest()[:8]
-        self.table = TABLE_PREFIX + mark
+        self.table, self._domain = TABLE_PREFIX + mark, domain
         self.run_path = run_path / mark
         self._dnsmasqs: dict[str, Dnsmasq] = {}
         self._text: str | None = None  # the tables as they are listed after we replaced them; None: look anew
@@ -138,7 +138,7 @@ class HostNetwork:
 
     def _make_network(self, network: Network, layout: Layout) -> None:
         links.make_bridge(network, self.owner)
-        dnsmasq = self._dnsmasqs.setdefault(network.id, Dnsmasq(network, self.run_path / network.id))
+        dnsmasq = self._dnsmasqs.setdefault(network.id, Dnsmasq(network, self.run_path / network.id, self._domain))
         try:
             dnsmasq.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from pathlib import Path
 
 from oslo_config import cfg
@@ -13,11 +15,14 @@ from nova_lite.network import links
 from nova_lite.network.commands import NetworkError
 from nova_lite.network.dnsmasq import Dnsmasq
 from nova_lite.network.host import HostNetwork, tables
-from nova_lite.network.layout import BRIDGE_PREFIX, Network
+from nova_lite.network.layout import BRIDGE_PREFIX, METADATA_ADDRESS, METADATA_PORT, Network
+
+_LISTEN = "0A"  # TCP_LISTEN, net/tcp_states.h
 
 
 def network_of(conf: cfg.ConfigOpts) -> HostNetwork:
-    return HostNetwork(conf_module.paths(conf).state.absolute(), conf_module.network_run_path(conf))
+    domain = conf.api.dhcp_domain or ""
+    return HostNetwork(conf_module.paths(conf).state.absolute(), conf_module.network_run_path(conf), domain)
 
 
 def find(conf: cfg.ConfigOpts) -> list[HostObject]:
@@ -36,6 +41,19 @@ def find(conf: cfg.ConfigOpts) -> list[HostObject]:
         detail = f"process {pid}" if pid is not None else "does not run"
         found.append(HostObject("dnsmasq", folder.name, detail, folder.parent == network.run_path))
     return found
+
+
+def bridges_of(conf: cfg.ConfigOpts) -> list[str]:
+    """The names of our own bridges; none where the tools are missing."""
+    return [found.name for found in find(conf) if found.kind == "bridge" and found.mine]
+
+
+def sockets_listening() -> int:
+    """How many bridges of this host metadata is served on, whoever serves it (proc(5), /proc/net/tcp)."""
+    address = int.from_bytes(socket.inet_aton(METADATA_ADDRESS), sys.byteorder)
+    wanted = [f"{address:08X}:{METADATA_PORT:04X}", _LISTEN]
+    rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum([row.split()[1], row.split()[3]] == wanted for row in rows)
 
 
 def clean(conf: cfg.ConfigOpts) -> list[str]:

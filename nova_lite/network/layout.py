@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 
 #: Where the metadata service of clouds is asked; every bridge has it, the firewall lets guests reach its port 80.
-METADATA_ADDRESS = "169.254.169.254"
+METADATA_ADDRESS, METADATA_PORT = "169.254.169.254", 80
 BRIDGE_PREFIX, TAP_PREFIX = "nlb-", "nlt-"
 _ID_LENGTH = 11  # with the prefix 15, the longest name that Linux takes
 

@@ -34,3 +34,8 @@ class BlockDevice:
     @property
     def is_ephemeral(self) -> bool:
         return self.source_type == "blank" and self.destination_type == "local" and self.guest_format != "swap"
+
+    @property
+    def serial(self) -> str:
+        """The number that the guest's kernel shows (at most 20 characters)."""
+        return self.uuid.replace("-", "")[:20]

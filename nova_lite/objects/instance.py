@@ -24,7 +24,8 @@ class Instance:
     ``task_state`` (None when idle), ``power_state`` (0 NOSTATE, 1 RUNNING, 3 PAUSED, 4 SHUTDOWN, 6 CRASHED).
 
     All times are aware datetimes in UTC. ``flavor`` is the flavor as it was at boot. ``host`` is "" for a server that
-    no host could take.
+    no host could take. ``keypair`` is the key as it was then: {"name", "type", "public_key"}; ``injected_files`` has
+    {"path", "contents" (base64)} of each file that is to be put into the guest.
     """
 
     uuid: str
@@ -52,6 +53,8 @@ class Instance:
     pinned_availability_zone: str | None = None
     config_drive: bool = False
     user_data: str | None = None
+    keypair: dict[str, str] | None = None
+    injected_files: list[dict[str, str]] = field(default_factory=list)
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     disk_config: str = "MANUAL"

@@ -49,7 +49,7 @@ def layout(*ports: Port, **groups: Any) -> Layout:
 def host() -> Iterator[HostNetwork]:
     with netns.entered():
         run_path = Path(f"/run/nova-lite-test-{os.getpid()}")  # a test's own folder is not for nobody to read
-        made = HostNetwork(Path("/test") / uuid.uuid4().hex, run_path)
+        made = HostNetwork(Path("/test") / uuid.uuid4().hex, run_path, "example.test")
         yield made
         made.clean()
         if run_path.exists():
@@ -220,7 +220,7 @@ def test_dhcp_gives_a_guest_its_address_and_the_dns_its_name(host: HostNetwork, 
     one = port(1)
     there = guests(layout(one))
     assert offered_address(there, one) == one.addresses[0]
-    query = struct.pack("!HHHHHH", 5, 0x0100, 1, 0, 0, 0) + b"\x02s1\x09novalocal\0" + struct.pack("!HH", 1, 1)
+    query = struct.pack("!HHHHHH", 5, 0x0100, 1, 0, 0, 0) + b"\x02s1\x07example\x04test\0" + struct.pack("!HH", 1, 1)
     own = one.addresses[0]
     asked = tap_guest.ipv4(one.mac, NETWORK.mac, own, NETWORK.gateway, 17, tap_guest.udp(1234, 53, query))
     there.send(one, asked)

@@ -7,10 +7,8 @@ from typing import Any, TypedDict
 from nova_lite import schemas
 from nova_lite.api import validation, wsgi
 
-# What Nova's old quotas said by default. Nothing here has them; clients below 2.36 and 2.57 look for the keys.
+# What Nova's old quotas said by default. Nothing here has them; clients below 2.36 look for the keys.
 _GONE_FROM_NOVA = {
-    "injected_files": 5,
-    "injected_file_content_bytes": 10240,
     "security_groups": -1,
     "security_group_rules": -1,
     "floating_ips": -1,

@@ -1,4 +1,4 @@
-"""What POST /servers may ask for that this host does or does not have: images as disks, networks, files."""
+"""What POST /servers may ask for that this host does or does not have: images as disks, networks."""
 
 from __future__ import annotations
 
@@ -89,12 +89,6 @@ def check_networks(req: wsgi.Request, networks: list[dict[str, Any]] | str | Non
         if not port and "uuid" not in network:
             raise exceptions.Invalid("Bad network format: missing 'uuid'")
         ports.add(port or object())
-
-
-def check_files(params: CreateParams) -> None:
-    """:raises Invalid: files to put into the guest, whose disk nobody here writes to."""
-    if params.get("personality"):
-        raise exceptions.Invalid("personality is not supported here: give the guest its files with user_data.")
 
 
 def check_zone(req: wsgi.Request, compute: Any, availability_zone: str | None) -> None:

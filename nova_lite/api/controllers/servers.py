@@ -123,13 +123,13 @@ class ServersController(wsgi.Controller):
         own where that is 0, then an ephemeral and a swap disk as the flavor says; ``block_device_mapping_v2`` can
         divide them, volumes are refused. Without
         ``networks`` (until 2.36), or with ``auto``, it gets a card on the default network, or none where the host has
-        no networks; ``security_groups``, by name or id, are for all its cards. Files
-        (``personality``) cannot be injected. ``adminPass`` is returned, never stored.
+        no networks; ``security_groups``, by name or id, are for all its cards.
+        ``key_name``, ``user_data`` and files (``personality``) reach the guest by the metadata service and, with
+        ``config_drive``, by a config drive. ``adminPass`` is returned, never stored, and the guest is not told.
         """
         server_create.check_zone(req, self.compute, params.get("availability_zone"))
         image = server_create.image_of(params)
         server_create.check_networks(req, params.get("networks"))
-        server_create.check_files(params)
         name = params["name"].strip()
         instances = self.compute.create(
             req.context,
@@ -144,6 +144,7 @@ class ServersController(wsgi.Controller):
             tags=params.get("tags"),
             key_name=params.get("key_name"),
             user_data=params.get("user_data"),
+            injected_files=params.get("personality"),
             config_drive=params.get("config_drive", False),
             availability_zone=params.get("availability_zone"),
             hostname=params.get("hostname"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+from collections.abc import Collection
 from pathlib import Path
 
 _PR_SET_NAME = 15
@@ -29,18 +30,24 @@ class _CapabilityData(ctypes.Structure):
     _fields_ = [("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32)]
 
 
-def drop_privileges() -> None:
-    """No capabilities, none to be gained, no core dumps, few files. Root stays the owner of root's files, no more."""
+def drop_privileges(keep: Collection[int] = ()) -> None:
+    """No capabilities but what we have of those to ``keep`` (below 32), none to be gained, no core dumps, few files.
+
+    Root stays the owner of root's files, no more.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     limit = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     if os.geteuid() == 0:
-        for capability in range(_LAST_CAPABILITY + 1):
+        for capability in set(range(_LAST_CAPABILITY + 1)) - set(keep):
             _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # EPERM: was not ours to begin with
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
-    nothing = (_CapabilityData * 2)()
-    _check(_libc.capset(ctypes.byref(header), nothing), "capset")
+    kept = (_CapabilityData * 2)()
+    if keep:
+        permitted = int(Path("/proc/self/status").read_text().partition("CapPrm:")[2].split()[0], 16)
+        kept[0].effective = kept[0].permitted = permitted & sum(1 << capability for capability in keep)
+    _check(_libc.capset(ctypes.byref(header), kept), "capset")
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
 
 
