@@ -30,7 +30,7 @@ void fake_init(struct fake_machine *machine) {
     machine->memory.count = 2;
     machine->notify_at = PCI_NOT_DECODED;
     int result = virtio_set_init(&machine->set, &machine->bus, &machine->memory,
-                                 (struct virtio_hooks){fire, notify_at, machine});
+                                 (struct virtio_hooks){.fire = fire, .notify_at = notify_at, .opaque = machine});
     assert(result == 0);
 }
 

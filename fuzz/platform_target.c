@@ -5,6 +5,7 @@
 #include "platform_target.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "watchdog.h"
 
 #define RAM_SIZE 0x10000u
-#define DEVICES 3
+#define DEVICES 3 /* at first */
 #define COM1 0x3f8
 
 struct platform {
@@ -24,7 +25,7 @@ struct platform {
     struct watchdog watchdog;
     struct guest_memory memory;
     int irq_level;
-    uint64_t notify_at[DEVICES + 1];
+    uint64_t notify_at[PCI_DEVICES];
 };
 
 struct input {
@@ -56,7 +57,7 @@ static void fire(void *opaque, struct virtio_device *device, unsigned vector, ui
 
 static void notify_at(void *opaque, struct virtio_device *device, uint64_t address) {
     struct platform *platform = opaque;
-    assert(device->number >= 1 && device->number <= DEVICES);
+    assert(device->number >= 1 && device->number < PCI_DEVICES);
     assert(address == PCI_NOT_DECODED || (address >= PCI_BAR_WINDOW && address < PCI_BAR_WINDOW_END));
     platform->notify_at[device->number] = address;
 }
@@ -71,7 +72,7 @@ static void set_up(struct platform *platform) {
                               (struct end_hook){end, platform});
     result |= devices_add_pvpanic(&platform->devices);
     result |= virtio_set_init(&platform->set, &platform->devices.bus, &platform->memory,
-                              (struct virtio_hooks){fire, notify_at, platform});
+                              (struct virtio_hooks){.fire = fire, .notify_at = notify_at, .opaque = platform});
     platform->set.pci.end = (struct end_hook){end, platform};
     result |= watchdog_init(&platform->watchdog, &platform->set.loop, (struct end_hook){end, platform});
     ports.device = &platform->watchdog;
@@ -96,6 +97,8 @@ static uint16_t some_port(const char *kind, struct input *input) {
         return (uint16_t)(COM1 + byte % 8);
     if (strcmp(kind, "pci") == 0)
         return (uint16_t)(0xcf8 + byte % 8);
+    if (strcmp(kind, "hotplug") == 0)
+        return (uint16_t)(byte & 0x80 ? 0xcf8 + byte % 8 : 0x640 + byte % 12);
     return (uint16_t)(first[byte % 10] + (byte / 10) % 16);
 }
 
@@ -109,13 +112,38 @@ static uint64_t some_address(struct input *input) {
     return PCI_ECAM_BASE + (uint64_t)(where & 7) * 0x8000u + offset % 0x8000u;
 }
 
+/* What the host does with slots: wants one back, takes away what the guest has let go of, puts a device in. */
+static void change_slots(struct platform *platform, struct input *input) {
+    struct virtio_set *set = &platform->set;
+    struct nl_balloon_config balloon = {.free_page_reporting = 1};
+    uint32_t what = take(input, 1), slot = what % PCI_DEVICES;
+    if (what >> 5 == 0) {
+        for (unsigned i = 0; i < set->count; i++)
+            if (set->devices[i]->number == slot)
+                atomic_fetch_or(&set->pci.down, 1u << slot);
+    } else if (what >> 5 == 1) {
+        for (unsigned i = set->count; i-- > 0;)
+            if (atomic_load(&set->pci.ejected) >> set->devices[i]->number & 1)
+                assert(virtio_set_remove(set, set->devices[i]) == 0);
+        assert(atomic_load(&set->pci.ejected) == 0);
+    } else {
+        unsigned before = set->count;
+        int result = virtio_set_add(set, balloon_create(&balloon), "more");
+        assert(result == 0 ? set->count == before + 1 : result == -ENOSPC && before == PCI_DEVICES - 1);
+        if (result == 0)
+            pci_bus_plugged(&set->pci, set->devices[before]->number);
+    }
+}
+
 static void one_step(struct platform *platform, const char *kind, struct input *input) {
     static const unsigned sizes[] = {1, 2, 4, 8};
     struct bus *bus = &platform->devices.bus;
     uint32_t what = take(input, 1), count = 1 + (what >> 5 & 3);
     unsigned size = sizes[what >> 3 & 3];
     uint8_t data[64] = {0};
-    struct virtio_device *device = platform->set.devices[(what >> 3 & 3) % DEVICES];
+    struct virtio_device *device = NULL;
+    if (platform->set.count > 0)
+        device = platform->set.devices[(what >> 3 & 3) % platform->set.count];
     uint64_t address;
     uint16_t port;
     switch (what & 7) {
@@ -147,10 +175,13 @@ static void one_step(struct platform *platform, const char *kind, struct input *
             platform->irq_level = 0;
             virtio_set_reset(&platform->set);
             watchdog_reset(&platform->watchdog);
+        } else if (strcmp(kind, "hotplug") == 0) {
+            change_slots(platform, input);
         }
         break;
     case 6: /* a device interrupts, by vectors that there are and others */
-        msix_fire(&device->msix, take(input, 1));
+        if (device != NULL)
+            msix_fire(&device->msix, take(input, 1));
         break;
     default:
         loop_turn(&platform->set.loop, 0);
@@ -162,20 +193,21 @@ static void check(struct platform *platform) {
     const struct serial *serial = &platform->devices.serial;
     assert(serial->fifo_size <= SERIAL_FIFO_SIZE && serial->backlog_size <= SERIAL_BACKLOG_SIZE);
     assert(serial->irq_level == platform->irq_level);
-    for (unsigned i = 0; i < DEVICES; i++) {
+    for (unsigned i = 0; i < platform->set.count; i++) {
         struct virtio_device *device = platform->set.devices[i];
         uint64_t bar = atomic_load(&device->function.bar_address);
         assert(device->function.config[0] == 0xf4 && device->function.config[1] == 0x1a);
         assert(bar == PCI_NOT_DECODED || (bar >= PCI_BAR_WINDOW && bar % device->function.bar_size == 0));
         if (bar == PCI_NOT_DECODED)
-            assert(platform->notify_at[i + 1] == PCI_NOT_DECODED || platform->notify_at[i + 1] == 0);
+            assert(platform->notify_at[device->number] == PCI_NOT_DECODED || platform->notify_at[device->number] == 0);
     }
 }
 
 bool platform_input(const char *kind, const uint8_t *data, size_t size) {
     struct input input = {data, data + size};
     struct platform platform;
-    if (strcmp(kind, "pci") != 0 && strcmp(kind, "serial") != 0 && strcmp(kind, "ports") != 0)
+    if (strcmp(kind, "pci") != 0 && strcmp(kind, "serial") != 0 && strcmp(kind, "ports") != 0 &&
+        strcmp(kind, "hotplug") != 0)
         return false;
     set_up(&platform);
     for (unsigned steps = 0; steps < 512 && input.at < input.end; steps++)

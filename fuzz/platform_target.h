@@ -1,4 +1,5 @@
-/* The fuzz targets that are no single virtio device: PCI configuration and MSI-X, the serial port, the other ports. */
+/* The fuzz targets that are no single virtio device: PCI configuration and MSI-X, the serial port, the other ports, and devices that come
+ * and go. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -285,6 +285,11 @@ static const struct {
     {"watchdog", test_watchdog},
     {"vsock", test_vsock},
     {"balloon", test_balloon},
+    {"slots", test_slots},
+    {"remove_block", test_remove_block},
+    {"remove_block_on_threads", test_remove_block_on_threads},
+    {"remove_net", test_remove_net},
+    {"add_while_paused", test_add_while_paused},
 };
 
 int main(int argc, char **argv) {

@@ -40,3 +40,8 @@ void test_vsock(void);
 void test_console(void);
 void test_watchdog(void);
 void test_balloon(void);
+void test_slots(void);
+void test_remove_block(void);
+void test_remove_block_on_threads(void);
+void test_remove_net(void);
+void test_add_while_paused(void);

@@ -1,4 +1,4 @@
-/* What Python calls to give a machine its virtio devices, before it is started for the first time. */
+/* What Python calls to give a machine its virtio devices, before it is started or while it is on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@ static bool good_queue_size(uint32_t size) {
 }
 
 static int check(struct nl_machine *machine) {
-    return atomic_load(&machine->state) == NL_CREATED ? 0 : -EBUSY;
+    int state = atomic_load(&machine->state);
+    return state == NL_CREATED || state == NL_RUNNING || state == NL_PAUSED ? 0 : -EBUSY;
 }
 
 static int keep(int fd, struct nl_error *error) {
@@ -21,15 +22,32 @@ static int keep(int fd, struct nl_error *error) {
     return own < 0 ? fail(error, errno, "keep a device's file") : own;
 }
 
+/* With no vCPU in the guest. The slot, or a negative errno. */
+static int plug(struct nl_machine *machine, const char *id, struct virtio_device *device, struct nl_error *error) {
+    int result = virtio_set_add(&machine->virtio, device, id);
+    if (result < 0)
+        return fail(error, -result, "put a device on the PCI bus");
+    unsigned number = device->number;
+    if (atomic_load(&machine->state) == NL_CREATED)
+        return (int)number;
+    pci_bus_plugged(&machine->virtio.pci, number);
+    result = kvm_pulse_hotplug(machine, error);
+    return result < 0 ? result : (int)number;
+}
+
 /* The last step of all of them. ``fd``: what the device owns, closed when it could not even be made; or -1. */
 static int add(struct nl_machine *machine, const char *id, struct virtio_device *device, int fd,
                struct nl_error *error) {
     if (device == NULL && fd >= 0)
         close(fd);
-    int result = virtio_set_add(&machine->virtio, device, id);
-    if (result == 0)
-        result = kvm_virtio_connect(machine, device);
-    return result < 0 ? fail(error, -result, "put a device on the PCI bus") : 0;
+    int result = machine_hold(machine, error);
+    if (result < 0) {
+        virtio_set_refuse(&machine->virtio, device);
+        return result;
+    }
+    result = plug(machine, id, device, error);
+    machine_let_go(machine);
+    return result;
 }
 
 int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, struct nl_error *error) {
@@ -163,7 +181,7 @@ int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t o
         return own;
     struct virtio_device *console = virtio_console_create(own);
     result = add(machine, id, console, own, error);
-    if (result == 0)
+    if (result >= 0)
         machine->console = console;
     return result;
 }

@@ -9,6 +9,8 @@
 #include "machine.h"
 #include "virtio/rate_limiter.h"
 
+#define HOLD_TIMEOUT_MS 30000
+
 int fail(struct nl_error *error, int code, const char *step) {
     if (error != NULL) {
         error->code = code;
@@ -158,6 +160,8 @@ struct nl_machine *nl_machine_create(const struct nl_config *config, struct nl_e
         return NULL;
     }
     machine->virtio.pci.end = (struct end_hook){machine_end_by_device, machine};
+    machine->virtio.pci.on_eject = hotplug_ejected;
+    machine->virtio.pci.opaque = machine;
     pthread_mutex_init(&machine->kvm_virtio.lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -218,6 +222,14 @@ static int await_parked(struct nl_machine *machine, uint32_t timeout_ms) {
     return 0;
 }
 
+/* With the lock held: until every thread has taken note, so that the next pause is acknowledged anew by each. */
+static void run_again(struct nl_machine *machine) {
+    ask(machine, REQUEST_RUN);
+    for (uint32_t i = 0; i < machine->vcpu_count; i++)
+        while (machine->vcpus[i].parked && atomic_load(&machine->request) == REQUEST_RUN)
+            pthread_cond_wait(&machine->parked, &machine->lock);
+}
+
 static bool ended(int state) {
     return state == NL_SHUTDOWN || state == NL_RESET || state == NL_CRASHED;
 }
@@ -241,21 +253,40 @@ int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_
 }
 
 int nl_machine_resume(struct nl_machine *machine, struct nl_error *error) {
-    (void)error;
-    virtio_set_resume(&machine->virtio);
+    int result = virtio_set_resume(&machine->virtio);
+    if (result < 0)
+        return fail(error, -result, "start the devices' threads");
     pthread_mutex_lock(&machine->lock);
     int state = atomic_load(&machine->state);
     if (state == NL_PAUSED) {
         watchdog_resume(&machine->watchdog);
         atomic_store(&machine->state, NL_RUNNING);
-        ask(machine, REQUEST_RUN);
-        /* Until every thread has taken note, so that the next pause is acknowledged anew by each. */
-        for (uint32_t i = 0; i < machine->vcpu_count; i++)
-            while (machine->vcpus[i].parked && atomic_load(&machine->request) == REQUEST_RUN)
-                pthread_cond_wait(&machine->parked, &machine->lock);
+        run_again(machine);
     }
     pthread_mutex_unlock(&machine->lock);
     return state == NL_PAUSED || state == NL_RUNNING || ended(state) ? 0 : -EBUSY;
+}
+
+int machine_hold(struct nl_machine *machine, struct nl_error *error) {
+    int result = 0;
+    pthread_mutex_lock(&machine->lock);
+    int state = atomic_load(&machine->state);
+    if (state == NL_RUNNING)
+        ask(machine, REQUEST_PAUSE);
+    if (state == NL_RUNNING || state == NL_PAUSED || ended(state))
+        result = await_parked(machine, HOLD_TIMEOUT_MS);
+    if (result < 0 && atomic_load(&machine->state) == NL_RUNNING)
+        ask(machine, REQUEST_RUN);
+    pthread_mutex_unlock(&machine->lock);
+    return result < 0 ? fail(error, -result, "wait for the vCPUs to stop") : 0;
+}
+
+void machine_let_go(struct nl_machine *machine) {
+    pthread_mutex_lock(&machine->lock);
+    /* The guest may have ended as it was stopped: then it stays so. */
+    if (atomic_load(&machine->state) == NL_RUNNING && atomic_load(&machine->request) == REQUEST_PAUSE)
+        run_again(machine);
+    pthread_mutex_unlock(&machine->lock);
 }
 
 int nl_machine_stop(struct nl_machine *machine, struct nl_error *error) {

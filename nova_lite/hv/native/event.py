@@ -19,6 +19,7 @@ _KINDS = {
     lib.NL_EVENT_GUEST_PANIC: "guest_panic",
     lib.NL_EVENT_WATCHDOG: "watchdog",
     lib.NL_EVENT_CONSOLE_PANIC: "console_panic",
+    lib.NL_EVENT_EJECT: "eject",
 }
 _SENTENCES = {
     "shutdown": "the guest powered itself off",
@@ -31,6 +32,7 @@ _SENTENCES = {
     "guest_panic": "the guest kernel panicked",
     "watchdog": "the watchdog was not pinged in time",
     "console_panic": "the guest kernel panicked, its console says",
+    "eject": "the guest has let go of a device",
 }
 
 
@@ -40,7 +42,8 @@ class Event:
 
     ``kind``: shutdown, reset, triple_fault, internal_error, fail_entry, unexpected_exit, host_error, guest_panic,
     watchdog,
-    console_panic (the console tells of one in Linux' words; ``detail`` says why; not again before ``watch_console``).
+    console_panic (the console tells of one in Linux' words; ``detail`` says why; not again before ``watch_console``),
+    eject (``Machine.ejected`` says what; the guest runs on).
     ``rip`` and ``detail`` (the instruction bytes found there, at most 15) describe a crash; 0 and none where it is not
     known, as after a triple fault on AMD. ``code`` is KVM's suberror, the hardware's reason, the exit reason or an
     errno, by kind.
@@ -60,8 +63,8 @@ class Event:
 
     @property
     def crashed(self) -> bool:
-        """Whether the guest came to grief (all kinds but shutdown, reset and watchdog, which resets)."""
-        return self.kind not in ("shutdown", "reset", "watchdog")
+        """Whether the guest came to grief (all kinds but shutdown, reset, eject and watchdog, which resets)."""
+        return self.kind not in ("shutdown", "reset", "watchdog", "eject")
 
     def __str__(self) -> str:
         sentence = _SENTENCES[self.kind].format(code=self.code, errno=os.strerror(self.code & 0x7FFFFFFF))

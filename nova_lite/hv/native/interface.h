@@ -62,6 +62,7 @@ enum nl_event_kind {
     NL_EVENT_GUEST_PANIC = 8,
     NL_EVENT_WATCHDOG = 9, /* nobody pinged it in time: a reset */
     NL_EVENT_CONSOLE_PANIC = 10, /* the console says so; bytes: why, in the kernel's words */
+    NL_EVENT_EJECT = 11, /* the guest has let go of a device: nl_machine_ejected */
 };
 
 struct nl_event {
@@ -228,6 +229,7 @@ int nl_machine_dump_memory(struct nl_machine *machine, int32_t fd, uint64_t offs
 size_t nl_machine_serial_input(struct nl_machine *machine, const void *data, size_t size);
 int nl_machine_next_event(struct nl_machine *machine, struct nl_event *event);
 void nl_machine_counters(struct nl_machine *machine, struct nl_counters *counters);
+/* Each gives the device's slot on the PCI bus. While the machine is on the guest is told; in other states -EBUSY. */
 int nl_machine_add_rng(struct nl_machine *machine, const char *id, int32_t fd, struct nl_error *error);
 int nl_machine_add_disk(struct nl_machine *machine, const char *id, const struct nl_disk_config *config,
                         struct nl_error *error);
@@ -250,5 +252,11 @@ int nl_machine_add_console(struct nl_machine *machine, const char *id, int32_t o
 /* How many bytes were taken; 0 as well when there is no console. */
 size_t nl_machine_console_input(struct nl_machine *machine, const void *data, size_t size);
 void nl_machine_console_resize(struct nl_machine *machine, uint16_t columns, uint16_t rows);
+/* Ask the guest, which is on, to let go of a device; it does as it likes. May be repeated. */
+int nl_machine_request_removal(struct nl_machine *machine, uint32_t number, struct nl_error *error);
+/* The slots whose devices the guest has let go of; a bit for each. */
+uint32_t nl_machine_ejected(struct nl_machine *machine);
+/* Take a device away, whatever its driver is doing with it. Of a paused machine: -EBUSY. */
+int nl_machine_remove(struct nl_machine *machine, uint32_t number, struct nl_error *error);
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters);
 int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

@@ -11,6 +11,7 @@
 #define IDENTITY_MAP_ADDRESS 0xfffbc000ull /* one more, for real mode on old Intel processors */
 #define COM1_GSI 4
 #define POWER_BUTTON_GSI 5 /* nova_lite/hv/vmm/acpi has it as the event device's interrupt */
+#define HOTPLUG_GSI 6      /* likewise */
 #define MSI_ADDRESS 0xfee00000u
 #define MSI_DELIVER_NMI 0x400u
 
@@ -105,13 +106,21 @@ void kvm_set_irq(void *opaque, int level) {
     ioctl(machine->vm_fd, KVM_IRQ_LINE, &irq);
 }
 
-int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error) {
+static int pulse(struct nl_machine *machine, uint32_t gsi, struct nl_error *error, const char *step) {
     for (int level = 1; level >= 0; level--) {
-        struct kvm_irq_level irq = {.irq = POWER_BUTTON_GSI, .level = (uint32_t)level};
+        struct kvm_irq_level irq = {.irq = gsi, .level = (uint32_t)level};
         if (ioctl(machine->vm_fd, KVM_IRQ_LINE, &irq) < 0)
-            return fail(error, errno, "press the power button");
+            return fail(error, errno, step);
     }
     return 0;
+}
+
+int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error) {
+    return pulse(machine, POWER_BUTTON_GSI, error, "press the power button");
+}
+
+int kvm_pulse_hotplug(struct nl_machine *machine, struct nl_error *error) {
+    return pulse(machine, HOTPLUG_GSI, error, "tell the guest of a slot");
 }
 
 int kvm_nmi(struct nl_machine *machine, struct nl_error *error) {

@@ -9,6 +9,7 @@
 
 #define PIC_PINS 16
 #define IOAPIC_PINS 24
+#define SLOT_GSIS (VIRTIO_QUEUES + 1)
 
 /* One MSI-X vector of one device: what the guest wrote for it last, as far as KVM knows. */
 struct msi_route {
@@ -18,10 +19,12 @@ struct msi_route {
     uint32_t data;
 };
 
-/* Which of the machine's routes are the device's, and where its notifications arrive. */
+/* A device's interrupts, and where its notifications arrive. */
 struct device_glue {
-    unsigned first_route;
     uint64_t notify_at;
+    uint32_t first_gsi;
+    unsigned count;
+    struct msi_route routes[];
 };
 
 static void set_msi(struct kvm_irq_routing_entry *entry, uint32_t gsi, const struct msi_route *route) {
@@ -40,25 +43,30 @@ static void set_pin(struct kvm_irq_routing_entry *entry, uint32_t gsi, uint32_t 
 /* The call replaces the whole table, so the wires of PIC and IOAPIC are in it each time. */
 static int set_routing(struct nl_machine *machine) {
     struct kvm_virtio *glue = &machine->kvm_virtio;
+    unsigned vectors = 0;
+    for (unsigned slot = 0; slot < PCI_DEVICES; slot++)
+        vectors += glue->devices[slot] != NULL ? glue->devices[slot]->count : 0;
     struct kvm_irq_routing *table =
-        calloc(1, sizeof(*table) + (PIC_PINS + IOAPIC_PINS + glue->count) * sizeof(table->entries[0]));
+        calloc(1, sizeof(*table) + (PIC_PINS + IOAPIC_PINS + vectors) * sizeof(table->entries[0]));
     if (table == NULL)
         return -ENOMEM;
     for (uint32_t pin = 0; pin < PIC_PINS; pin++)
         set_pin(&table->entries[table->nr++], pin, pin < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, pin % 8);
     for (uint32_t pin = 0; pin < IOAPIC_PINS; pin++)
         set_pin(&table->entries[table->nr++], pin, KVM_IRQCHIP_IOAPIC, pin);
-    for (unsigned i = 0; i < glue->count; i++)
-        if (glue->routes[i].routed)
-            set_msi(&table->entries[table->nr++], IOAPIC_PINS + i, &glue->routes[i]);
+    for (unsigned slot = 0; slot < PCI_DEVICES; slot++) {
+        const struct device_glue *own = glue->devices[slot];
+        for (unsigned i = 0; own != NULL && i < own->count; i++)
+            if (own->routes[i].routed)
+                set_msi(&table->entries[table->nr++], own->first_gsi + i, &own->routes[i]);
+    }
     int result = ioctl(machine->vm_fd, KVM_SET_GSI_ROUTING, table) < 0 ? -errno : 0;
     free(table);
     return result;
 }
 
-static bool bind_fd(struct nl_machine *machine, unsigned index) {
-    struct msi_route *route = &machine->kvm_virtio.routes[index];
-    struct kvm_irqfd irqfd = {.fd = (uint32_t)route->fd, .gsi = IOAPIC_PINS + index};
+static bool bind_fd(struct nl_machine *machine, struct msi_route *route, uint32_t gsi) {
+    struct kvm_irqfd irqfd = {.fd = (uint32_t)route->fd, .gsi = gsi};
     route->bound = route->bound || ioctl(machine->vm_fd, KVM_IRQFD, &irqfd) == 0;
     return route->bound;
 }
@@ -68,15 +76,15 @@ static bool bind_fd(struct nl_machine *machine, unsigned index) {
 static void fire(void *opaque, struct virtio_device *device, unsigned vector, uint64_t address, uint32_t data) {
     struct nl_machine *machine = opaque;
     struct kvm_virtio *glue = &machine->kvm_virtio;
-    const struct device_glue *own = device->glue;
+    struct device_glue *own = device->glue;
     pthread_mutex_lock(&glue->lock);
-    struct msi_route *route = &glue->routes[own->first_route + vector];
+    struct msi_route *route = &own->routes[vector];
     bool short_way = true;
     if (!route->routed || route->address != address || route->data != data) {
         route->routed = true;
         route->address = address;
         route->data = data;
-        short_way = set_routing(machine) == 0 && bind_fd(machine, own->first_route + vector);
+        short_way = set_routing(machine) == 0 && bind_fd(machine, route, own->first_gsi + vector);
         route->routed = short_way;
     }
     pthread_mutex_unlock(&glue->lock);
@@ -110,46 +118,76 @@ static void notify_at(void *opaque, struct virtio_device *device, uint64_t addre
     own->notify_at = address;
 }
 
-struct virtio_hooks kvm_virtio_hooks(struct nl_machine *machine) {
-    return (struct virtio_hooks){.fire = fire, .notify_at = notify_at, .opaque = machine};
+static void free_glue(struct device_glue *own) {
+    for (unsigned i = 0; i < own->count; i++)
+        close(own->routes[i].fd);
+    free(own);
 }
 
-int kvm_virtio_connect(struct nl_machine *machine, struct virtio_device *device) {
+static void removed(void *opaque, struct virtio_device *device) {
+    struct nl_machine *machine = opaque;
     struct kvm_virtio *glue = &machine->kvm_virtio;
+    struct device_glue *own = device->glue;
+    bool routed = false;
+    if (own == NULL)
+        return;
+    pthread_mutex_lock(&glue->lock);
+    glue->devices[device->number] = NULL;
+    for (unsigned i = 0; i < own->count; i++) {
+        struct kvm_irqfd irqfd = {
+            .fd = (uint32_t)own->routes[i].fd, .gsi = own->first_gsi + i, .flags = KVM_IRQFD_FLAG_DEASSIGN};
+        if (own->routes[i].bound)
+            ioctl(machine->vm_fd, KVM_IRQFD, &irqfd);
+        routed = routed || own->routes[i].routed;
+    }
+    if (routed)
+        set_routing(machine);
+    pthread_mutex_unlock(&glue->lock);
+    free_glue(own);
+    device->glue = NULL;
+}
+
+static int added(void *opaque, struct virtio_device *device) {
+    struct nl_machine *machine = opaque;
     unsigned vectors = device->queue_count + 1;
-    struct msi_route *routes = realloc(glue->routes, (glue->count + vectors) * sizeof(*routes));
-    struct device_glue *own = malloc(sizeof(*own));
-    if (routes != NULL)
-        glue->routes = routes;
-    if (routes == NULL || own == NULL) {
-        free(own);
+    struct device_glue *own = calloc(1, sizeof(*own) + vectors * sizeof(own->routes[0]));
+    if (own == NULL)
         return -ENOMEM;
+    own->notify_at = PCI_NOT_DECODED;
+    own->first_gsi = IOAPIC_PINS + device->number * SLOT_GSIS;
+    for (; own->count < vectors; own->count++) {
+        int fd = own->routes[own->count].fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (fd < 0) {
+            int code = errno;
+            free_glue(own);
+            return -code;
+        }
     }
-    *own = (struct device_glue){.first_route = glue->count, .notify_at = PCI_NOT_DECODED};
     device->glue = own;
-    for (unsigned i = 0; i < vectors; i++) {
-        struct msi_route *route = &routes[glue->count];
-        *route = (struct msi_route){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-        if (route->fd < 0)
-            return -errno;
-        glue->count++;
-    }
+    pthread_mutex_lock(&machine->kvm_virtio.lock);
+    machine->kvm_virtio.devices[device->number] = own;
+    pthread_mutex_unlock(&machine->kvm_virtio.lock);
     return 0;
 }
 
+struct virtio_hooks kvm_virtio_hooks(struct nl_machine *machine) {
+    return (struct virtio_hooks){
+        .fire = fire, .notify_at = notify_at, .added = added, .removed = removed, .opaque = machine};
+}
+
 void kvm_virtio_forget(struct nl_machine *machine) {
-    for (unsigned i = 0; i < machine->kvm_virtio.count; i++)
-        machine->kvm_virtio.routes[i].routed = machine->kvm_virtio.routes[i].bound = false;
-    for (unsigned i = 0; i < machine->virtio.count; i++)
-        if (machine->virtio.devices[i]->glue != NULL)
-            ((struct device_glue *)machine->virtio.devices[i]->glue)->notify_at = PCI_NOT_DECODED;
+    for (unsigned slot = 0; slot < PCI_DEVICES; slot++) {
+        struct device_glue *own = machine->kvm_virtio.devices[slot];
+        for (unsigned i = 0; own != NULL && i < own->count; i++)
+            own->routes[i].routed = own->routes[i].bound = false;
+        if (own != NULL)
+            own->notify_at = PCI_NOT_DECODED;
+    }
 }
 
 void kvm_virtio_close(struct nl_machine *machine) {
-    for (unsigned i = 0; i < machine->kvm_virtio.count; i++)
-        close(machine->kvm_virtio.routes[i].fd);
-    free(machine->kvm_virtio.routes);
-    for (unsigned i = 0; i < machine->virtio.count; i++)
-        free(machine->virtio.devices[i]->glue);
+    for (unsigned slot = 0; slot < PCI_DEVICES; slot++)
+        if (machine->kvm_virtio.devices[slot] != NULL)
+            free_glue(machine->kvm_virtio.devices[slot]);
     pthread_mutex_destroy(&machine->kvm_virtio.lock);
 }

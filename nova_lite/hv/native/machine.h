@@ -24,8 +24,7 @@ enum request {
 /* The short ways between KVM and the virtio devices, kvm_virtio.c. */
 struct kvm_virtio {
     pthread_mutex_t lock;
-    struct msi_route *routes;
-    unsigned count;
+    struct device_glue *devices[PCI_DEVICES]; /* by slot */
 };
 
 struct vcpu {
@@ -79,7 +78,9 @@ void guest_ram_destroy(struct nl_machine *machine);
 int kvm_build(struct nl_machine *machine, struct nl_error *error);
 void kvm_tear_down(struct nl_machine *machine);
 void kvm_set_irq(void *machine, int level); /* COM1's wire */
+/* One interrupt of the event device, ACPI's, for either reason. */
 int kvm_pulse_power_button(struct nl_machine *machine, struct nl_error *error);
+int kvm_pulse_hotplug(struct nl_machine *machine, struct nl_error *error);
 int kvm_nmi(struct nl_machine *machine, struct nl_error *error); /* to every vCPU */
 
 /* cpuid.c */
@@ -95,7 +96,6 @@ int cpu_set_cpuid(struct nl_machine *machine, struct vcpu *vcpu, struct nl_error
 
 /* kvm_virtio.c */
 struct virtio_hooks kvm_virtio_hooks(struct nl_machine *machine);
-int kvm_virtio_connect(struct nl_machine *machine, struct virtio_device *device);
 void kvm_virtio_forget(struct nl_machine *machine); /* the VM is gone, and what it knew */
 void kvm_virtio_close(struct nl_machine *machine);  /* before the devices */
 
@@ -115,9 +115,15 @@ void vcpus_join(struct nl_machine *machine);
 /* Get every vCPU out of the guest; with machine->lock held, after the request was set. */
 void vcpus_kick(struct nl_machine *machine);
 
-/* control.c: the guest has ended; the first word counts, later ones are swallowed. */
+/* control.c: no vCPU is in the guest between the two, whether it runs or is paused. Other states: nothing to do. */
+int machine_hold(struct nl_machine *machine, struct nl_error *error);
+void machine_let_go(struct nl_machine *machine);
+/* The guest has ended; the first word counts, later ones are swallowed. */
 void machine_end(struct nl_machine *machine, const struct nl_event *event);
 /* Something happened that does not end the guest. */
 void machine_report(struct nl_machine *machine, const struct nl_event *event);
 void machine_end_by_device(void *machine, enum nl_event_kind kind);
 void machine_panic_on_console(void *machine, const uint8_t *reason, uint32_t size);
+
+/* hotplug.c: the guest has let go of a device. */
+void hotplug_ejected(void *machine);

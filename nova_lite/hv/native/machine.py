@@ -229,12 +229,41 @@ class Machine:
 
     # -- devices ------------------------------------------------------------------------------------------------
 
-    def add(self, device: devices.Device) -> None:
-        """Put a virtio device on the PCI bus. Only in ``created``; it stays through every reset.
+    def add(self, device: devices.Device) -> int:
+        """Put a virtio device on the PCI bus; its slot. It stays through every reset.
+
+        In ``created``; or while running or paused: then the guest is told by ACPI.
 
         :raises MachineError: it cannot be made of these parts, or the bus is full.
         """
-        self._check(device.add_to(self._open("add a device to"), self._error), "add a device to")
+        slot = device.add_to(self._open("add a device to"), self._error)
+        self._check(slot, "add a device to")
+        return slot
+
+    def slots(self) -> dict[str, int]:
+        """Where each device sits on the PCI bus, by its id."""
+        found: dict[str, int] = {}
+        counters = ffi.new("struct nl_device_counters *")
+        while lib.nl_machine_device_counters(self._open("ask"), len(found), counters) == 0:
+            found[ffi.string(counters.id).decode()] = int(counters.number)
+        return found
+
+    def request_removal(self, slot: int) -> None:
+        """Ask the guest to let go of a device, by ACPI; it does as it likes, then ``ejected`` tells. Repeatable."""
+        verb = "ask for a device of"
+        self._check(lib.nl_machine_request_removal(self._open(verb), slot, self._error), verb)
+
+    def ejected(self) -> list[int]:
+        """The slots whose devices the guest has let go of when it was asked to; ``remove`` them."""
+        mask = int(lib.nl_machine_ejected(self._open("ask")))
+        return [slot for slot in range(32) if mask >> slot & 1]
+
+    def remove(self, slot: int) -> None:
+        """Take a device away, whatever the guest is doing with it. While running, in ``created`` or ``stopped``.
+
+        What is under way is brought to its end first; the vCPUs stand still that long.
+        """
+        self._check(lib.nl_machine_remove(self._open("remove a device of"), slot, self._error), "remove a device of")
 
     def add_rate_limit_group(self, name: str, limiter: devices.RateLimiter) -> None:
         """Limits that the disks which name it share; before these. ``name``: at most 31 bytes. Only in ``created``."""

@@ -51,7 +51,7 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
     :raises ConfigError: with one sentence per fault, each naming its key.
     """
     if not _VALIDATOR.is_valid(document):
-        raise ConfigError(*(_sentence(error) for error in _VALIDATOR.iter_errors(document)))
+        raise ConfigError(*(sentence(error) for error in _VALIDATOR.iter_errors(document)))
     assert isinstance(document, dict)
     for index, card in enumerate(() if with_descriptors else document.get("net", ())):
         if "fds" in card:
@@ -154,12 +154,12 @@ def _path(key: str, value: str | None) -> Path:
     return Path(value)
 
 
-def _sentence(error: jsonschema_rs.ValidationError) -> str:
-    """A fault found by the schema as ``key: what is wrong``."""
+def sentence(error: jsonschema_rs.ValidationError, root: str = "VmConfig") -> str:
+    """A fault found by the schema ``root`` as ``key: what is wrong``."""
     where = ".".join(str(part) for part in error.instance_path)
     kind = error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
-        known = _definition(error.instance_path)
+        known = _definition(error.instance_path, root)
         prefix = where + "." if where else ""
         return "; ".join(
             f"{prefix}{name}: is not supported yet"
@@ -174,9 +174,9 @@ def _sentence(error: jsonschema_rs.ValidationError) -> str:
     return f"{where or 'body'}: {error.message}"
 
 
-def _definition(instance_path: list[str | int]) -> dict[str, Any]:
-    """The schema of the object that lies at this place of a VmConfig."""
-    node = DEFS["VmConfig"]
+def _definition(instance_path: list[str | int], root: str) -> dict[str, Any]:
+    """The schema of the object that lies at this place of a document."""
+    node = DEFS[root]
     for part in instance_path:
         node = node["items"] if isinstance(part, int) else node["properties"][part]
         if "$ref" in node:

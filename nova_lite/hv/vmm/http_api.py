@@ -68,6 +68,29 @@ ENDPOINTS: dict[str, Endpoint] = {
         body="VmCoredumpData",
         codes=(404, 405),
     ),
+    "vm.add-disk": Endpoint(
+        "PUT", "Add a disk: at once if the machine is on.", body="DiskConfig", answer="PciDeviceInfo", codes=(404, 405)
+    ),
+    "vm.add-net": Endpoint(
+        "PUT",
+        "Add a network card: at once if the machine is on.",
+        body="NetConfig",
+        answer="PciDeviceInfo",
+        codes=(404, 405),
+    ),
+    "vm.add-vsock": Endpoint(
+        "PUT",
+        "Add the vsock device: at once if the machine is on.",
+        body="VsockConfig",
+        answer="PciDeviceInfo",
+        codes=(404, 405),
+    ),
+    "vm.remove-device": Endpoint(
+        "PUT",
+        "Remove a disk, a network card or the vsock device; of a machine that is on, once its guest lets go of it.",
+        body="VmRemoveDevice",
+        codes=(404, 405),
+    ),
     "vm.info": Endpoint("GET", "Show the machine.", answer="VmInfo", codes=(404,)),
     "vm.counters": Endpoint("GET", "Show what the devices have counted.", answer="VmCounters", codes=(404, 405)),
     "vm.events": Endpoint(
@@ -80,6 +103,15 @@ ENDPOINTS: dict[str, Endpoint] = {
 
 #: What checks and reads a document that goes in.
 _READERS: dict[str, Callable[[object], Any]] = {"VmConfig": config.parse, "VmCoredumpData": config.parse_coredump}
+
+
+def _read(name: str, body: object) -> Any:
+    if name in _READERS:
+        return _READERS[name](body)
+    from nova_lite.hv.vmm import hotplug
+
+    return hotplug.parse(name, body)
+
 
 #: What the VMM does for a path: called in the control loop, with the parsed body if the path has one.
 Commands = dict[str, Callable[..., Any]]
@@ -164,9 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._hand_over()
             return
         command = self.server.commands[name]
-        arguments = (_READERS[endpoint.body](_parse_json(body)),) if endpoint.body else ()
+        arguments = (_read(endpoint.body, _parse_json(body)),) if endpoint.body else ()
         result = self.server.loop.call(command, *arguments)
-        if endpoint.answer is None:
+        if result is None:
             self._answer(204, None)
         else:
             self._answer(200, orjson.dumps(result))

@@ -31,6 +31,8 @@ def _operation(name: str, endpoint: Endpoint) -> dict[str, Any]:
     else:
         kind = "application/x-ndjson" if name == "vm.events" else "application/json"
         responses = {"200": {"description": "The answer.", "content": {kind: {"schema": _reference(endpoint.answer)}}}}
+    if name.startswith("vm.add-"):
+        responses["204"] = {"description": "Done, for the next start: the machine is off."}
     error = {"application/json": {"schema": _reference("Error")}}
     for code in sorted({400, 500, *endpoint.codes}):
         responses[str(code)] = {"description": HTTPStatus(code).phrase, "content": error}

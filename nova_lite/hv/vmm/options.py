@@ -70,9 +70,7 @@ def vm_config(options: argparse.Namespace) -> config.VmConfig | None:
     :raises ConfigError: the machine is impossible.
     :raises argparse.ArgumentTypeError: options of a machine without --kernel.
     """
-    parts = {
-        name: value for _, name, _, _ in _machine_options() if (value := getattr(options, name)) is not None
-    }
+    parts = {name: value for _, name, _, _ in _machine_options() if (value := getattr(options, name)) is not None}
     payload = {}
     for name, schema in config.DEFS["PayloadConfig"]["properties"].items():
         if (value := getattr(options, name)) is not None:

@@ -57,6 +57,7 @@ class Vm:
         self._detail = ""
         self._crash: dict[str, Any] | None = None
         self._reset_due = False
+        self._hotplug: Any = None  # a hotplug.Hotplug, once a device has come or gone
         self._panic: Event | None = None
         self._suspect: Any = None  # a panic.Suspect
         self._operating_system = False
@@ -71,8 +72,9 @@ class Vm:
         self._become(CREATED, "created")
 
     def boot(self) -> None:
-        config = self._check("vm.boot")
+        self._check("vm.boot")
         self._release()
+        config = self._created()
         try:
             self._consoles = Consoles(
                 config, self._loop, self.serial_input, self.console_input, self.resize_console, self._request_exit
@@ -126,6 +128,7 @@ class Vm:
         self._check("vm.resume")
         self._attempt("The VM cannot be resumed", self._running_machine().resume)
         self._become(RUNNING, "resumed")
+        self._take_ejected()
 
     def press_power_button(self) -> None:
         self._check("vm.power-button")
@@ -134,6 +137,15 @@ class Vm:
     def nmi(self) -> None:
         self._check("vm.nmi")
         self._attempt("The interrupt cannot be sent", self._running_machine().nmi)
+
+    def add_device(self, kind: str, given: dict[str, Any]) -> dict[str, Any] | None:
+        """A device more, of the schema ``kind``: at once (its PciDeviceInfo), or from the next start on (None)."""
+        self._config, answer = self._with_hotplug().add(self._created(), self._machine_if_on(), kind, given)
+        return answer
+
+    def remove_device(self, name: str) -> None:
+        """Ask the guest for a device; where none runs, it is gone at once."""
+        self._config = self._with_hotplug().remove(self._created(), self._machine_if_on(), name)
 
     def coredump(self, path: Path) -> None:
         self._check("vm.coredump")
@@ -146,7 +158,7 @@ class Vm:
         if self._config is None:
             return
         self._release()
-        self._config, self.state, self._detail, self._crash = None, CREATED, "", None
+        self._config, self._hotplug, self.state, self._detail, self._crash = None, None, CREATED, "", None
         self._emit("deleted", "api")
 
     def info(self) -> dict[str, Any]:
@@ -157,6 +169,8 @@ class Vm:
             "state": self.state,
             "memory_actual_size": self._config.memory_size,
         }
+        if self._hotplug is not None and self._hotplug.removing:
+            document["removing"] = self._hotplug.removing
         if self._detail:
             document["detail"] = self._detail
         if self._crash is not None:
@@ -195,6 +209,9 @@ class Vm:
             if event.kind == "console_panic":
                 self._on_console_panic(event)
                 continue
+            if event.kind == "eject":
+                self._take_ejected()
+                continue
             if self._panic is not None:  # whatever it did after that: restart, switch itself off
                 self._on_crash(self._panic)
             elif event.kind in ("reset", "watchdog") or self._is_restart(event):
@@ -209,6 +226,10 @@ class Vm:
                 self._release()
                 self._become(SHUTDOWN, "shutdown", "guest", str(event))
             break
+
+    def _take_ejected(self) -> None:
+        if self._hotplug is not None:
+            self._config = self._hotplug.take_ejected(self._created(), self._running_machine())
 
     def _on_panic(self, event: Event) -> None:
         if self._panic is None:
@@ -235,6 +256,7 @@ class Vm:
                     return
                 verdict = suspect.look()
                 machine.resume()
+                self._take_ejected()
             except MachineError as error:
                 LOG.warning("It cannot be told whether the guest has panicked: %s", error)
                 return
@@ -286,12 +308,26 @@ class Vm:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _check(self, command: str) -> VmConfig:
+    def _created(self) -> VmConfig:
         if self._config is None:
             raise NotCreated
+        return self._config
+
+    def _machine_if_on(self) -> Machine | None:
+        return self._machine if self.state in (RUNNING, PAUSED) else None
+
+    def _with_hotplug(self) -> Any:
+        if self._hotplug is None:
+            from nova_lite.hv.vmm.hotplug import Hotplug
+
+            self._hotplug = Hotplug(self._emit)
+        return self._hotplug
+
+    def _check(self, command: str) -> VmConfig:
+        config = self._created()
         if self.state not in _NEEDS[command]:
             raise WrongState(command, self.state, _NEEDS[command])
-        return self._config
+        return config
 
     def _restart(self, initiator: str) -> None:
         """Reset the machine that exists and boot it again; it is released when that fails."""
@@ -300,6 +336,8 @@ class Vm:
         self._forget_reset()
         try:
             self._attempt("The VM cannot be reset", machine.reset)
+            if self._hotplug is not None:
+                self._config = config = self._hotplug.take_rest(config, machine)
             self._load_and_start(config, machine)
         except VmmError:
             self._release()
@@ -352,6 +390,8 @@ class Vm:
                 self._loop.unwatch(machine.eventfd)
             machine.close()
         self._close_consoles()
+        if self._hotplug is not None:
+            self._config = self._hotplug.take_rest(self._created(), None)
 
     def _close_consoles(self) -> None:
         consoles, self._consoles = self._consoles, None
@@ -368,8 +408,8 @@ class Vm:
             self._crash = None
         self._emit(event, initiator)
 
-    def _emit(self, event: str, initiator: str) -> None:
-        self._on_event(self._document(event, initiator))
+    def _emit(self, event: str, initiator: str, detail: str | None = None) -> None:
+        self._on_event(self._document(event, initiator) | ({} if detail is None else {"detail": detail}))
 
     def _document(self, event: str, initiator: str) -> dict[str, Any]:
         state = None if self._config is None else self.state

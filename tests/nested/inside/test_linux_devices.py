@@ -214,3 +214,36 @@ def test_the_devices_work_again_after_a_reset(machines, initramfs, tmp_path):
     guest.machine.start()
     finished(guest)
     assert guest.machine.counters()["disk"]["write_bytes"] >= 2 << 20
+
+
+def test_disks_and_cards_come_and_go_while_linux_runs(machines, initramfs, tmp_path):
+    (fd,), name = tap.open_tap(None)
+    tap.set_up(name, ip="192.168.79.1", mask="255.255.255.0")
+    image = disk(tmp_path / "disk", 8 << 20, serial="came-later")
+    run = (
+        "set -e; await() { while ! eval $1; do sleep 0.1; done; }; echo ready;"
+        "await '[ -b /dev/vda ]'; cat /sys/block/vda/serial; echo;"
+        "dd if=/dev/urandom of=/tmp/data bs=64k count=64; dd if=/tmp/data of=/dev/vda bs=64k conv=fsync; md5sum /tmp/data;"
+        "await '[ -e /sys/class/net/eth0 ]'; ip addr add 192.168.79.2/24 dev eth0; ip link set eth0 up;"
+        "ping -c 3 192.168.79.1; echo used;"
+        "await '[ ! -e /sys/block/vda ]'; await '[ ! -e /sys/class/net/eth0 ]'; echo gone;"
+        "await '[ -b /dev/vda ]'; md5sum /dev/vda; ls /sys/bus/pci/devices"
+    )
+    guest = boot(machines, initramfs, [], run, vcpus=2)
+    guest.wait_for_output(b"ready")
+    slots = [guest.machine.add(image), guest.machine.add(devices.Net("net", (fd,), bytes.fromhex("020000000003")))]
+    guest.wait_for_output(b"used")
+    assert hashlib.md5((tmp_path / "disk").read_bytes()[: 4 << 20]).hexdigest() in guest.output.decode()
+    for slot in slots:
+        guest.machine.request_removal(slot)
+    while guest.machine.slots():
+        events = guest.wait_for_event()
+        assert {event.kind for event in events} <= {"eject"}, guest.output
+        for slot in guest.machine.ejected():
+            guest.machine.remove(slot)
+    guest.wait_for_output(b"gone")
+    guest.machine.add(image)
+    console = finished(guest)
+    assert "came-later" in console and "3 packets received" in console
+    assert hashlib.md5((tmp_path / "disk").read_bytes()).hexdigest() in console and "0000:00:01.0" in console
+    os.close(fd)

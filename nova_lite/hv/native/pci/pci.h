@@ -14,6 +14,7 @@
 #define PCI_ECAM_SIZE 0x100000ull /* bus 0 and no other */
 #define PCI_BAR_WINDOW 0xe1000000ull
 #define PCI_BAR_WINDOW_END 0xfec00000ull /* the IOAPIC */
+#define PCI_BAR_ROOM 0x8000ull           /* of each slot, for its BAR */
 
 /* Offsets of the header that others need as well. */
 #define PCI_REG_COMMAND 0x04
@@ -50,9 +51,12 @@ struct pci_bus {
     uint8_t reset_control; /* port 0xCF9 */
     struct end_hook end;   /* what a reset by that port leads to; may be empty */
     struct pci_function host_bridge;
-    struct pci_function *functions[PCI_DEVICES];
-    unsigned count;
-    uint64_t next_bar;
+    struct pci_function *functions[PCI_DEVICES]; /* by slot; changes only while no vCPU runs */
+    /* The hot-plug controller, a bit for each slot: has a new device; the host wants its device back; the guest has let go of
+     * it, which hides it until the host takes it away. */
+    _Atomic uint32_t up, down, ejected;
+    void (*on_eject)(void *opaque); /* in the thread of a vCPU */
+    void *opaque;
     counter config_reads, config_writes, unclaimed_bar_reads, unclaimed_bar_writes;
 };
 
@@ -60,8 +64,14 @@ struct pci_bus {
 bool pci_bus_init(struct pci_bus *pci, struct bus *bus);
 void pci_bus_close(struct pci_bus *pci);
 void pci_bus_reset(struct pci_bus *pci);
-/* The next free device number and a place for its BAR; false when the bus is full. */
+/* The lowest free slot, and its place for the BAR; false when the bus is full. */
 bool pci_bus_add(struct pci_bus *pci, struct pci_function *function, unsigned *number);
+/* The slot is free again. */
+void pci_bus_remove(struct pci_bus *pci, unsigned number);
+/* The device has come while the guest ran: it answers at no address before the guest has given it one. */
+void pci_bus_plugged(struct pci_bus *pci, unsigned number);
+
+extern const struct pio_device pci_hotplug_ports;
 
 /* pci_function.c */
 void pci_function_init(struct pci_function *function, const struct pci_identity *identity);
@@ -72,5 +82,7 @@ unsigned pci_function_add_capability(struct pci_function *function, uint8_t id, 
 /* The state made so far is what a reset brings back. */
 void pci_function_seal(struct pci_function *function);
 void pci_function_reset(struct pci_function *function);
+/* As a card that was just put in: memory space off. */
+void pci_function_switch_off(struct pci_function *function);
 uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size);
 void pci_function_write(struct pci_function *function, unsigned offset, unsigned size, uint32_t value);

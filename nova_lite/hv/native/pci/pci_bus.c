@@ -11,9 +11,13 @@
 #define RESET_WRITABLE 0x0e /* that, hard or soft, full */
 #define ADDRESS_ENABLE 0x80000000u
 
+static struct pci_function *present(struct pci_bus *pci, unsigned slot) {
+    return atomic_load(&pci->ejected) >> slot & 1 ? NULL : pci->functions[slot];
+}
+
 /* With the lock held. Only function 0 of bus 0 answers. */
 static struct pci_function *find(struct pci_bus *pci, unsigned bus, unsigned device, unsigned function) {
-    return bus == 0 && function == 0 && device < pci->count ? pci->functions[device] : NULL;
+    return bus == 0 && function == 0 && device < PCI_DEVICES ? present(pci, device) : NULL;
 }
 
 static struct pci_function *addressed(struct pci_bus *pci) {
@@ -94,10 +98,12 @@ static void ecam_write(void *device, uint64_t offset, unsigned size, uint64_t va
     pthread_mutex_unlock(&pci->lock);
 }
 
-/* Which BAR answers. Without the lock: the list is fixed while the guest runs, an address is one atomic word. */
+/* Which BAR answers. Without the lock: the slots are fixed while the guest runs, an address is one atomic word. */
 static struct pci_function *bar_owner(struct pci_bus *pci, uint64_t address, unsigned size, uint64_t *offset) {
-    for (unsigned i = 0; i < pci->count; i++) {
-        struct pci_function *function = pci->functions[i];
+    for (unsigned i = 0; i < PCI_DEVICES; i++) {
+        struct pci_function *function = present(pci, i);
+        if (function == NULL)
+            continue;
         uint64_t start = atomic_load_explicit(&function->bar_address, memory_order_acquire);
         if (address < start || address - start >= function->bar_size || function->bar_size - (address - start) < size)
             continue;
@@ -136,13 +142,13 @@ bool pci_bus_init(struct pci_bus *pci, struct bus *bus) {
                                .read = bar_read,
                                .write = bar_write,
                                .device = pci};
+    struct pio_device hotplug = pci_hotplug_ports;
     unsigned number;
-    ports.device = pci;
+    ports.device = hotplug.device = pci;
     pthread_mutex_init(&pci->lock, NULL);
-    pci->next_bar = PCI_BAR_WINDOW;
     pci_function_init(&pci->host_bridge, &bridge);
     return pci_bus_add(pci, &pci->host_bridge, &number) && bus_add_pio(bus, &ports) && bus_add_mmio(bus, &ecam) &&
-           bus_add_mmio(bus, &bars);
+           bus_add_mmio(bus, &bars) && bus_add_pio(bus, &hotplug);
 }
 
 void pci_bus_close(struct pci_bus *pci) {
@@ -150,27 +156,42 @@ void pci_bus_close(struct pci_bus *pci) {
 }
 
 bool pci_bus_add(struct pci_bus *pci, struct pci_function *function, unsigned *number) {
-    /* At a multiple of its size, as a BAR must lie. */
-    uint64_t bar = (pci->next_bar + function->bar_size - 1) & ~(function->bar_size - 1);
-    if (pci->count == PCI_DEVICES || (function->bar_size > 0 && bar > PCI_BAR_WINDOW_END - function->bar_size))
+    unsigned slot = 0;
+    while (slot < PCI_DEVICES && pci->functions[slot] != NULL)
+        slot++;
+    if (slot == PCI_DEVICES || function->bar_size > PCI_BAR_ROOM || (slot == 0 && function->bar_size > 0))
         return false;
     if (function->bar_size > 0) {
-        uint32_t low = (uint32_t)bar;
+        uint32_t low = (uint32_t)(PCI_BAR_WINDOW + (slot - 1) * PCI_BAR_ROOM); /* slot 0 is the host bridge */
         memcpy(function->config + PCI_REG_BAR0, &low, sizeof(low));
         function->config[PCI_REG_COMMAND] |= PCI_COMMAND_MEMORY_SPACE; /* there is no firmware to switch it on */
-        pci->next_bar = bar + function->bar_size;
     }
     pci_function_seal(function);
-    *number = pci->count;
-    pci->functions[pci->count++] = function;
+    *number = slot;
+    pci->functions[slot] = function;
     return true;
+}
+
+void pci_bus_remove(struct pci_bus *pci, unsigned number) {
+    uint32_t others = ~(1u << number);
+    pci->functions[number] = NULL;
+    atomic_fetch_and(&pci->up, others);
+    atomic_fetch_and(&pci->down, others);
+    atomic_fetch_and(&pci->ejected, others);
+}
+
+void pci_bus_plugged(struct pci_bus *pci, unsigned number) {
+    pci_function_switch_off(pci->functions[number]);
+    atomic_fetch_or(&pci->up, 1u << number);
 }
 
 void pci_bus_reset(struct pci_bus *pci) {
     pthread_mutex_lock(&pci->lock);
     pci->address = 0;
     pci->reset_control = 0;
-    for (unsigned i = 0; i < pci->count; i++)
-        pci_function_reset(pci->functions[i]);
+    atomic_store(&pci->up, 0); /* the next boot finds all by itself */
+    for (unsigned i = 0; i < PCI_DEVICES; i++)
+        if (pci->functions[i] != NULL)
+            pci_function_reset(pci->functions[i]);
     pthread_mutex_unlock(&pci->lock);
 }

@@ -84,6 +84,11 @@ void pci_function_reset(struct pci_function *function) {
     place_bar(function);
 }
 
+void pci_function_switch_off(struct pci_function *function) {
+    function->config[PCI_REG_COMMAND] &= (uint8_t)~PCI_COMMAND_MEMORY_SPACE;
+    place_bar(function);
+}
+
 static bool touches(unsigned offset, unsigned size, unsigned first, unsigned length) {
     return offset < first + length && first < offset + size;
 }

@@ -85,9 +85,12 @@ int virtio_attach(struct virtio_device *device, const struct virtio_host *host) 
 void virtio_detach(struct virtio_device *device) {
     if (device->kind->close != NULL)
         device->kind->close(device);
-    for (unsigned i = 0; i < device->queue_count; i++)
-        if (device->queues[i].kick_fd >= 0)
-            close(device->queues[i].kick_fd);
+    for (unsigned i = 0; i < device->queue_count; i++) {
+        if (device->queues[i].kick_fd < 0)
+            continue;
+        loop_remove(device->loop, &device->kicks[i].source);
+        close(device->queues[i].kick_fd);
+    }
     msix_close(&device->msix);
     pthread_cond_destroy(&device->idle);
     pthread_mutex_destroy(&device->lock);

@@ -287,9 +287,11 @@ static void reset(struct virtio_device *device) {
 
 static void close_net(struct virtio_device *device) {
     struct net *net = device->state;
-    for (unsigned i = 0; i < net->pair_count; i++)
-        if (net->pairs[i].tap.fd >= 0)
-            close(net->pairs[i].tap.fd);
+    for (unsigned i = 0; i < net->pair_count; i++) {
+        loop_remove(device->loop, &net->pairs[i].tap); /* others may have the tap open: closing it would not do */
+        close(net->pairs[i].tap.fd);
+    }
+    loop_remove(device->loop, &net->timer);
     close(net->timer.fd);
     free(net->pairs);
 }

@@ -21,55 +21,130 @@ int virtio_set_init(struct virtio_set *set, struct bus *bus, const struct guest_
     return -ENOSPC;
 }
 
+/* Both repeatable. */
+static int start(struct virtio_set *set, struct virtio_device *device) {
+    int result = set->loop.running ? 0 : loop_start(&set->loop);
+    if (result == 0 && !device->started && device->kind->start != NULL)
+        result = device->kind->start(device);
+    device->started = device->started || result == 0;
+    return result;
+}
+
+static void stop(struct virtio_device *device) {
+    if (device->kind->stop != NULL)
+        device->kind->stop(device);
+    device->started = false;
+}
+
+/* Nothing uses it any more. */
+static void drop(struct virtio_set *set, struct virtio_device *device) {
+    unsigned index = 0;
+    pci_bus_remove(&set->pci, device->number);
+    while (set->devices[index] != device)
+        index++;
+    for (set->count--; index < set->count; index++)
+        set->devices[index] = set->devices[index + 1];
+    if (device->hooks.removed != NULL)
+        device->hooks.removed(device->hooks.opaque, device);
+    virtio_detach(device);
+    free(device);
+}
+
 int virtio_set_add(struct virtio_set *set, struct virtio_device *device, const char *id) {
     if (device == NULL)
         return -ENOMEM;
     snprintf(device->id, sizeof(device->id), "%s", id);
     int result = virtio_attach(device, &set->host);
-    if (result < 0)
+    if (result < 0) {
         free(device);
-    else
-        set->devices[set->count++] = device; /* the bus has room for no more than these */
+        return result;
+    }
+    set->devices[set->count++] = device; /* the bus has room for no more than these */
+    if (device->hooks.added != NULL)
+        result = device->hooks.added(device->hooks.opaque, device);
+    if (result == 0 && set->started && !set->paused)
+        result = start(set, device);
+    if (result == 0)
+        return 0;
+    stop(device);
+    drop(set, device);
+    return result;
+}
+
+void virtio_set_refuse(struct virtio_set *set, struct virtio_device *device) {
+    if (device == NULL)
+        return;
+    device->loop = &set->loop;
+    if (device->kind->close != NULL)
+        device->kind->close(device);
+    free(device);
+}
+
+static int start_all(struct virtio_set *set) {
+    int result = 0;
+    for (unsigned i = 0; result == 0 && i < set->count; i++)
+        result = start(set, set->devices[i]);
     return result;
 }
 
 int virtio_set_start(struct virtio_set *set) {
-    int result = (set->count == 0 && !set->loop_wanted) || set->loop.running ? 0 : loop_start(&set->loop);
-    for (unsigned i = 0; result == 0 && i < set->count; i++)
-        if (set->devices[i]->kind->start != NULL)
-            result = set->devices[i]->kind->start(set->devices[i]);
+    int result = !set->loop_wanted || set->loop.running ? 0 : loop_start(&set->loop);
+    if (result == 0)
+        result = start_all(set);
+    set->started = true;
     if (result < 0)
         virtio_set_stop(set);
     return result;
 }
 
-static void settle(struct virtio_set *set) {
+static void settle(struct virtio_device *device) {
+    if (device->kind->settle != NULL)
+        device->kind->settle(device);
+}
+
+static void settle_all(struct virtio_set *set) {
     for (unsigned i = 0; i < set->count; i++)
-        if (set->devices[i]->kind->settle != NULL)
-            set->devices[i]->kind->settle(set->devices[i]);
+        settle(set->devices[i]);
+}
+
+int virtio_set_remove(struct virtio_set *set, struct virtio_device *device) {
+    bool looped = set->loop.running;
+    loop_stop(&set->loop); /* so that no event of the device's is on its way */
+    stop(device);
+    pthread_mutex_lock(&device->lock);
+    virtio_reset(device);
+    pthread_mutex_unlock(&device->lock);
+    settle(device);
+    drop(set, device);
+    return looped ? loop_start(&set->loop) : 0;
+}
+
+static void open_gate(struct virtio_set *set) {
+    if (set->paused)
+        gate_open(&set->gate);
+    set->paused = false;
 }
 
 void virtio_set_stop(struct virtio_set *set) {
-    virtio_set_resume(set); /* threads that wait at the gate could not end */
+    open_gate(set); /* threads that wait there could not end */
     for (unsigned i = 0; i < set->count; i++)
-        if (set->devices[i]->kind->stop != NULL)
-            set->devices[i]->kind->stop(set->devices[i]);
+        stop(set->devices[i]);
     loop_stop(&set->loop);
-    settle(set);
+    settle_all(set);
+    set->started = false;
 }
 
 void virtio_set_pause(struct virtio_set *set) {
     if (!set->paused) {
         gate_close(&set->gate);
-        settle(set);
+        settle_all(set);
     }
     set->paused = true;
 }
 
-void virtio_set_resume(struct virtio_set *set) {
-    if (set->paused)
-        gate_open(&set->gate);
-    set->paused = false;
+int virtio_set_resume(struct virtio_set *set) {
+    open_gate(set);
+    return set->started ? start_all(set) : 0;
 }
 
 void virtio_set_reset(struct virtio_set *set) {

@@ -57,6 +57,9 @@ struct virtio_hooks {
     /* Where notifications of the driver arrive from now on; PCI_NOT_DECODED: nowhere. */
     void (*notify_at)(void *opaque, struct virtio_device *device, uint64_t address);
     void *opaque;
+    /* A device has come, nobody uses it yet: 0 or a negative errno. It goes, nobody uses it any more: always called. */
+    int (*added)(void *opaque, struct virtio_device *device);
+    void (*removed)(void *opaque, struct virtio_device *device);
 };
 
 /* The loop waits for a queue's notifications. */
@@ -70,6 +73,7 @@ struct virtio_device {
     void *state; /* the kind's own */
     char id[32]; /* the user's name of it */
     unsigned number; /* on the PCI bus */
+    bool started;    /* its own threads run */
     const struct guest_memory *memory;
     struct gate *gate;
     struct loop *loop;

@@ -267,6 +267,7 @@ static void close_vsock(struct virtio_device *device) {
     struct vsock *vsock = device->state;
     for (unsigned i = 0; i < VSOCK_CONNECTIONS; i++)
         vsock_drop(&vsock->connections[i]);
+    loop_remove(device->loop, &vsock->listener);
     close(vsock->listener.fd);
 }
 

@@ -75,9 +75,19 @@ def device(path: str, *terms: bytes) -> bytes:
     return b"\x5b\x82" + _sized(name_string(path) + b"".join(terms))
 
 
-def method(path: str, arguments: int, *terms: bytes) -> bytes:
-    """Method (path, arguments, NotSerialized) { ... }"""
-    return b"\x14" + _sized(name_string(path) + bytes([arguments]) + b"".join(terms))
+def method(path: str, arguments: int, *terms: bytes, serialized: bool = False) -> bytes:
+    """Method (path, arguments, NotSerialized or Serialized) { ... }"""
+    return b"\x14" + _sized(name_string(path) + bytes([arguments | serialized << 3]) + b"".join(terms))
+
+
+def io_region(path: str, first: int, size: int) -> bytes:
+    """OperationRegion (path, SystemIO, first, size)"""
+    return b"\x5b\x80" + name_string(path) + b"\x01" + integer(first) + integer(size)
+
+
+def dword_fields(region: str, *names: str) -> bytes:
+    """Field (region, DWordAcc, NoLock, WriteAsZeros) { names, each of 32 bits }"""
+    return b"\x5b\x81" + _sized(name_string(region) + b"\x43" + b"".join(_segment(name) + b"\x20" for name in names))
 
 
 def if_(predicate: bytes, *terms: bytes) -> bytes:
@@ -90,6 +100,21 @@ def equal(left: bytes, right: bytes) -> bytes:
     return b"\x93" + left + right
 
 
+def and_(left: bytes, right: bytes) -> bytes:
+    """left & right"""
+    return b"\x7b" + left + right + ZERO
+
+
+def store(value: bytes, target: bytes) -> bytes:
+    """target = value"""
+    return b"\x70" + value + target
+
+
+def call(path: str, *arguments: bytes) -> bytes:
+    """path (arguments)"""
+    return name_string(path) + b"".join(arguments)
+
+
 def return_(value: bytes) -> bytes:
     """Return (value)"""
     return b"\xa4" + value
@@ -97,7 +122,12 @@ def return_(value: bytes) -> bytes:
 
 def notify(path: str, value: int) -> bytes:
     """Notify (path, value)"""
-    return b"\x86" + name_string(path) + integer(value)
+    return notify_of(path, integer(value))
+
+
+def notify_of(path: str, value: bytes) -> bytes:
+    """Notify (path, value), which is a term"""
+    return b"\x86" + name_string(path) + value
 
 
 # -- resources ------------------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """The DSDT: what of the machine cannot be found out by asking the hardware.
 
-COM1, the clock, the PCI host bridge, the power button behind an event device, pvpanic, the processors, and S5. In
-hardware-reduced ACPI every ISA interrupt that is used must stand here. The addresses are the native layer's.
+COM1, the clock, the PCI host bridge with its slots, the power button behind an event device, pvpanic, the processors,
+and S5. In hardware-reduced ACPI every ISA interrupt that is used must stand here. The addresses are the native layer's.
 """
 
 from __future__ import annotations
 
-from nova_lite.hv.vmm.acpi import aml
+from nova_lite.hv.vmm.acpi import aml, hotplug
 from nova_lite.hv.vmm.acpi.tables import table
 
 ECAM_ADDRESS, ECAM_SIZE = 0xE0000000, 1 << 20
@@ -84,6 +84,7 @@ def _pci_host_bridge() -> bytes:
             ),
         ),
         dsm,
+        *hotplug.terms(),
     )
 
 
@@ -101,13 +102,18 @@ def _power_button() -> bytes:
 
 
 def _events() -> bytes:
-    """The generic event device: its one interrupt is the power button."""
+    """The generic event device: one interrupt is the power button, the other a slot of the PCI bus."""
     return aml.device(
         "GED",
         aml.name("_HID", aml.string("ACPI0013")),
         aml.name("_UID", aml.ZERO),
-        aml.name("_CRS", aml.resources(aml.interrupt(_POWER_BUTTON_GSI))),
-        aml.method("_EVT", 1, aml.notify("PWRB", _PRESSED)),
+        aml.name("_CRS", aml.resources(aml.interrupt(_POWER_BUTTON_GSI), aml.interrupt(hotplug.GSI))),
+        aml.method(
+            "_EVT",
+            1,
+            aml.if_(aml.equal(aml.ARG0, aml.integer(_POWER_BUTTON_GSI)), aml.notify("PWRB", _PRESSED)),
+            aml.if_(aml.equal(aml.ARG0, aml.integer(hotplug.GSI)), aml.call(hotplug.SCAN)),
+        ),
     )
 
 
