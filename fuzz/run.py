@@ -16,7 +16,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon", "console", "pci", "serial", "ports", "hotplug")
+DEVICE_KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon", "console")
+KINDS = (*DEVICE_KINDS, "pci", "serial", "ports", "hotplug")
 #: Kinds that look the same to the guest share their inputs.
 CORPUS = {"block-ring": "block", "overlay": "block"}
 #: Of loaders.py.

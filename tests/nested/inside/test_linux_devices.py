@@ -223,8 +223,9 @@ def test_disks_and_cards_come_and_go_while_linux_runs(machines, initramfs, tmp_p
     run = (
         "set -e; await() { while ! eval $1; do sleep 0.1; done; }; echo ready;"
         "await '[ -b /dev/vda ]'; cat /sys/block/vda/serial; echo;"
-        "dd if=/dev/urandom of=/tmp/data bs=64k count=64; dd if=/tmp/data of=/dev/vda bs=64k conv=fsync; md5sum /tmp/data;"
-        "await '[ -e /sys/class/net/eth0 ]'; ip addr add 192.168.79.2/24 dev eth0; ip link set eth0 up;"
+        "dd if=/dev/urandom of=/tmp/data bs=64k count=64; dd if=/tmp/data of=/dev/vda bs=64k conv=fsync;"
+        "md5sum /tmp/data; await '[ -e /sys/class/net/eth0 ]';"
+        "ip addr add 192.168.79.2/24 dev eth0; ip link set eth0 up;"
         "ping -c 3 192.168.79.1; echo used;"
         "await '[ ! -e /sys/block/vda ]'; await '[ ! -e /sys/class/net/eth0 ]'; echo gone;"
         "await '[ -b /dev/vda ]'; md5sum /dev/vda; ls /sys/bus/pci/devices"
