@@ -283,9 +283,12 @@ def test_a_reader_beside_the_writer_sees_whole_lines_in_order(machines, tmp_path
     guest = machines(COUNT(), console_log=log, console_log_size=4096)
     guest.machine.start()
     guest.wait_for_output(b"data: 300\n")
+    longest = 0
     for _ in range(300):
         numbers = logged_numbers(log)
-        assert consecutive(numbers) and len(numbers) > 100
+        assert consecutive(numbers)
+        longest = max(longest, len(numbers))
+    assert longest > 100  # not each time: a reader that is held up finds all of it overwritten
 
 
 # -- threads and descriptors ----------------------------------------------------------------------------------------

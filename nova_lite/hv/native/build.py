@@ -67,6 +67,7 @@ KVM_PART = (
     "kvm.c",
     "kvm_virtio.c",
     "registers.c",
+    "shared_heap.c",
     "topology.c",
     "vcpu.c",
 )

@@ -19,6 +19,8 @@ from nova_lite.hv.vmm.errors import VmmError
 LOG = logging.getLogger(__name__)
 
 Handler = Callable[..., Any]
+#: Seconds without anything to do that count as rest.
+_REST_AFTER = 1.0
 
 
 class _Command:
@@ -36,9 +38,13 @@ def _shutting_down() -> VmmError:
 
 
 class ControlLoop:
-    """Runs in the thread that calls ``run``; ``call`` is for all the other threads, the rest for its own."""
+    """Runs in the thread that calls ``run``; ``call`` is for all the other threads, the rest for its own.
 
-    def __init__(self) -> None:
+    ``on_rest`` is called once whenever there has been nothing to do for a while after there was.
+    """
+
+    def __init__(self, on_rest: Callable[[], None] | None = None) -> None:
+        self._on_rest = on_rest
         self._commands: SimpleQueue[_Command] = SimpleQueue()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._epoll = select.epoll()
@@ -83,14 +89,21 @@ class ControlLoop:
 
     def run(self) -> None:
         """Serve until ``stop``; commands that come after it are refused."""
+        rested = self._on_rest is None
         while self._running:
-            for fd, _events in self._epoll.poll(self._timeout()):
+            events = self._epoll.poll(self._timeout(rested))
+            for fd, _events in events:
                 callback = self._callbacks.get(fd)
                 if callback is not None:
                     callback()
             if self._deadline is not None and time.monotonic() >= self._deadline[0]:
                 callback, self._deadline = self._deadline[1], None
                 callback()
+            elif not events and not rested and self._on_rest is not None:
+                self._on_rest()
+                rested = True
+                continue
+            rested = self._on_rest is None
         self._over = True
         while True:
             try:
@@ -99,8 +112,18 @@ class ControlLoop:
                 return
             command.reply.put((None, _shutting_down()))
 
-    def _timeout(self) -> float | None:
-        return None if self._deadline is None else max(0.0, self._deadline[0] - time.monotonic())
+    def close(self) -> None:
+        """Give back its descriptors; nothing works any more."""
+        self._over = True
+        self._epoll.close()
+        os.close(self._wake)
+
+    def _timeout(self, rested: bool) -> float | None:
+        rest = None if rested else _REST_AFTER
+        if self._deadline is None:
+            return rest
+        until = max(0.0, self._deadline[0] - time.monotonic())
+        return until if rest is None else min(until, rest)
 
     def _run_commands(self) -> None:
         for _ in range(os.eventfd_read(self._wake)):

@@ -28,12 +28,14 @@ _LAST_OUTPUT = 1.0
 
 
 class Server:
-    """One VMM. Made and run by the main thread (signals come there)."""
+    """One VMM. Made and run by the main thread (signals come there). ``on_rest``: what ControlLoop takes."""
 
-    def __init__(self, api_socket: ApiSocket, exit_on_shutdown: bool = False) -> None:
+    def __init__(
+        self, api_socket: ApiSocket, exit_on_shutdown: bool = False, on_rest: Callable[[], None] | None = None
+    ) -> None:
         threading.stack_size(_THREAD_STACK)
         self._api_socket, self._exit_on_shutdown = api_socket, exit_on_shutdown
-        self._loop = ControlLoop()
+        self._loop = ControlLoop(on_rest)
         self._waker, self._wakened = socket.socketpair()
         self._waker.setblocking(False)
         # A terminal that goes takes its VMM along, unless nohup was told otherwise.
@@ -62,6 +64,10 @@ class Server:
         self._connections.finish(_LAST_ANSWERS)
         self._streams.close()
         self._api_socket.close()
+        signal.set_wakeup_fd(-1)
+        self._loop.close()
+        self._waker.close()
+        self._wakened.close()
 
     def _commands(self) -> dict[str, Callable[..., Any]]:
         vm = self._vm

@@ -163,7 +163,7 @@ class Spawner:
             ours.settimeout(_START_TIMEOUT)
             with theirs, open(self._log, "ab", opener=lambda p, flags: os.open(p, flags, 0o600)) as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "nova_lite.hv.vmm.zygote", "-" * COMMAND_LINE_ROOM],
+                    [sys.executable, "-S", "-m", "nova_lite.hv.vmm.zygote_start", "-" * COMMAND_LINE_ROOM],
                     stdin=theirs.fileno(),
                     stdout=log,
                     stderr=log,
@@ -188,10 +188,14 @@ class Spawner:
 
 
 def _environment() -> dict[str, str]:
-    """What VMMs inherit: little, this package's place, and one malloc arena instead of one per thread."""
+    """What VMMs inherit: little, this package's place, and a malloc that is easy on memory.
+
+    One arena instead of one per thread. Large blocks always mapped for themselves: glibc stops that once it has freed
+    one, and then clears, and so copies, old heap for them.
+    """
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     package = str(Path(nova_lite.__file__).resolve().parents[1])
-    return kept | {"PYTHONPATH": package, "MALLOC_ARENA_MAX": "1"}
+    return kept | {"PYTHONPATH": package, "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
 
 
 def _await_end(found: dict[str, Any], kill: bool = False) -> None:

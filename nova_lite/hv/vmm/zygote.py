@@ -1,6 +1,6 @@
 """The zygote: one warm process that forks every VMM, so that none pays for Python's start.
 
-The driver starts it anew (``python -m nova_lite.hv.vmm.zygote``) and talks to it over a socket pair, the zygote's
+The driver starts it anew (``python -m nova_lite.hv.vmm.zygote_start``) and talks to it over a socket pair, the zygote's
 standard input: one packet per VMM, a JSON document {"socket", "name", "config"} with the write end of a pipe, and then
 the descriptors that the configuration's net[].fds name by their place, from 0 on: a VMM has no right to open a tap. The
 pipe then carries lines of JSON from the VMM itself: {"pid", "start_time"}, and once the guest runs {"ready": true}, or
@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 import orjson
 
-from nova_lite.hv.vmm import config, confinement, process, rehearsal
+from nova_lite.hv.vmm import config, confinement, process, rehearsal, shared_heap
 from nova_lite.hv.vmm.api_socket import ApiSocket
 from nova_lite.hv.vmm.errors import SocketInUse, VmmError
 from nova_lite.hv.vmm.server import Server
@@ -39,6 +39,11 @@ _FIRST_KEPT = 3
 
 
 def main() -> NoReturn:
+    logging.basicConfig(
+        handlers=[_BoundedHandler(sys.stderr)],
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
     channel = socket.socket(fileno=0)
     place = confinement.command_line_place()
     confinement.set_name(b"nl-zygote", b"nova-lite-zygote", place)
@@ -46,6 +51,10 @@ def main() -> NoReturn:
     gc.disable()
     gc.collect()
     gc.freeze()  # a collection in a VMM would touch, and so copy, the pages of every object made until here
+    try:
+        shared_heap.share()
+    except OSError as error:
+        LOG.warning("VMMs need more memory each, for the zygote's heap cannot be shared: %s", error.strerror)
     while True:
         request, fds, _flags, _address = socket.recv_fds(channel, MAX_REQUEST, 1 + MAX_DESCRIPTORS)
         if not request:
@@ -107,7 +116,7 @@ def _run_vmm(request: dict[str, Any], report: _Report, given: list[int], place: 
     confinement.drop_privileges()
     gc.enable()
     try:
-        server = Server(ApiSocket(path))
+        server = Server(ApiSocket(path), on_rest=_rest)
     except SocketInUse as error:
         report.send({"error": [str(error)], "in_use": error.pid})
         return
@@ -128,6 +137,13 @@ def _run_vmm(request: dict[str, Any], report: _Report, given: list[int], place: 
         report.send({"error": list(error.chain), "in_use": None})
     else:
         server.close()
+
+
+def _rest() -> None:
+    try:
+        shared_heap.give_back()
+    except OSError as error:
+        LOG.warning("Memory cannot be given back: %s", error.strerror)
 
 
 def _keep_only(kept: list[int], log: str) -> int:
@@ -164,11 +180,3 @@ class _BoundedHandler(logging.StreamHandler):  # type: ignore[type-arg]
             os.ftruncate(2, 0)
         super().emit(record)
 
-
-if __name__ == "__main__":
-    logging.basicConfig(
-        handlers=[_BoundedHandler(sys.stderr)],
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    main()

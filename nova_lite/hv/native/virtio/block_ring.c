@@ -15,6 +15,7 @@ struct block_ring {
     unsigned placed; /* jobs in the ring; of the ring's thread alone */
     /* Under the device's lock: */
     struct block_job *unused;
+    unsigned begun; /* jobs that were ever used; the rest of their memory is untouched and costs nothing */
     struct block_job *slow, **slow_end; /* for the helpers, first come first served */
     pthread_cond_t slow_came;
     unsigned helpers;
@@ -24,15 +25,11 @@ struct block_ring {
 };
 
 int block_ring_init(struct block *block) {
-    struct block_ring *ring = calloc(1, sizeof(*ring)); /* most of it is never touched */
+    struct block_ring *ring = calloc(1, sizeof(*ring));
     int result = ring == NULL ? -ENOMEM : uring_open(&ring->uring, JOBS);
     if (result < 0) {
         free(ring);
         return result;
-    }
-    for (unsigned i = JOBS; i-- > 0;) {
-        ring->jobs[i].next = ring->unused;
-        ring->unused = &ring->jobs[i];
     }
     ring->slow_end = &ring->slow;
     pthread_cond_init(&ring->slow_came, NULL);
@@ -118,6 +115,8 @@ static bool take_up(struct block *block) {
     ring->starved = false;
     for (unsigned i = 0; i < device->queue_count; i++) {
         while (virtio_running(device) && device->queues[i].ready) {
+            if (ring->unused == NULL && ring->begun < JOBS)
+                ring->unused = &ring->jobs[ring->begun++];
             struct block_job *job = ring->unused;
             if (job == NULL) {
                 ring->starved = true;
