@@ -268,6 +268,9 @@ class Paths:
         """Where a server keeps what it wrote to a disk of its own; ``device_name`` as ``vda``."""
         return self.instances / uuid / "disks" / f"{device_name}.overlay"
 
+    def config_drive(self, uuid: str) -> Path:
+        return self.instances / uuid / "disk.config"
+
     def make(self) -> None:
         """Create the folders, readable by the owner only."""
         for folder in (self.state, self.images, self.instances, self.run):

@@ -22,6 +22,7 @@ from oslo_config import cfg
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, log
 from nova_lite.compute import flavors, node_api
+from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import Journal
 from nova_lite.compute.node_api import NodeError
@@ -57,9 +58,15 @@ class Agent:
         self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         self.images = ImageStore(self.database, self._paths, self.host)
         self._wiring = Wiring(conf, self.database)
-        disks = ServerDisks(self._paths, self.images)
         host = Host(
-            self.database, driver, self.images, disks, self._wiring, self.host, conf.compute.shutdown_timeout
+            self.database,
+            driver,
+            self.images,
+            ServerDisks(self._paths, self.images),
+            ConfigDrives(conf, self.database),
+            self._wiring,
+            self.host,
+            conf.compute.shutdown_timeout,
         )
         self._shutdowns = host.shutdowns
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)

@@ -14,6 +14,7 @@ from typing import Any
 
 from nova_lite import objects
 from nova_lite.compute import shutdown, states
+from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
 from nova_lite.compute.server_disks import ServerDisks
@@ -47,12 +48,13 @@ class Host:
         driver: Driver,
         images: ImageStore,
         disks: ServerDisks,
+        config_drives: ConfigDrives,
         wiring: Wiring,
         name: str,
         shutdown_timeout: int,
     ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
-        self.disks, self.wiring = disks, wiring
+        self.disks, self.config_drives, self.wiring = disks, config_drives, wiring
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
@@ -61,7 +63,7 @@ class Host:
             image = db_images.get(connection, instance.image_ref)
             if image is None:
                 raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
-            disks = self.disks.specs(connection, instance)
+            disks = self.disks.specs(connection, instance) + self.config_drives.specs(instance)
         return MachineSpec(
             uuid=instance.uuid,
             name=instance.display_name,
@@ -75,7 +77,8 @@ class Host:
         )
 
     def wired_spec(self, instance: objects.Instance) -> MachineSpec:
-        """What to run, its network cards connected. DriverError when they cannot be."""
+        """What to run, its network cards connected and its config drive there. DriverError when they cannot be."""
+        self.config_drives.make(instance)
         return replace(self.spec(instance), nics=self.wiring.connect(instance))
 
     def info(self, uuid: str) -> MachineInfo:
@@ -107,6 +110,7 @@ class Host:
 
 
 def _prepare(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.config_drives.make(instance)
     host.driver.prepare(host.spec(instance))
 
 
@@ -146,6 +150,7 @@ def _unpause(host: Host, instance: objects.Instance, operation: objects.Operatio
 
 def _destroy(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.driver.destroy(instance.uuid)
+    host.config_drives.remove(instance.uuid)
 
 
 def _disconnect(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
