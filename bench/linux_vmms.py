@@ -161,6 +161,7 @@ class Vmms:
             "payload": payload,
             "memory": {"size": MEMORY_MIB << 20},
             "serial": {"mode": "File", "file": str(console.path)},
+            "console": {"mode": "Off"},
         }
         if self._disk is not None:
             disk = {"path": str(self._disk), "direct": True, "disable_io_uring": name == WITHOUT_IO_URING}

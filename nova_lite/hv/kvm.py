@@ -230,6 +230,7 @@ class KvmDriver(Driver):
             "payload": payload,
             "pvpanic": True,
             "serial": {"mode": "Socket", "socket": str(self._paths.serial_socket(spec.uuid))},
+            "console": {"mode": "Off"},
             "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
             "platform": {"uuid": spec.uuid},
         }

@@ -166,7 +166,7 @@ def test_wrong_method_is_405_and_says_which_is_right(vmm: Vmm) -> None:
 
 
 def test_unknown_paths_are_404_with_an_array_of_sentences(vmm: Vmm) -> None:
-    for path in ("vm.resize", "", "vm.info/x"):
+    for path in ("vm.add-fs", "", "vm.info/x"):
         status, headers, body = vmm.curl("GET", path)
         assert status == 404 and headers["content-type"] == "application/json"
         assert body.startswith('["') and body.endswith('"]')
@@ -186,7 +186,7 @@ def test_unknown_paths_are_404_with_an_array_of_sentences(vmm: Vmm) -> None:
         ('{"payload": {"kernel": "relative"}}', "payload.kernel"),
         ('{"payload": {"kernel": "/x\\u0000y"}}', "payload.kernel"),
         ('{"payload": {"kernel": "/x"}, "kernel": {"path": "/x"}}', "kernel"),
-        ('{"payload": {"kernel": "/x", "firmware": "/y"}}', "payload.firmware: is not supported yet"),
+        ('{"payload": {"kernel": "/x", "firmware": "/y"}}', "payload.kernel: cannot stand beside payload.firmware"),
         ('{"payload": {"kernel": "/x"}, "pmem": [{"file": "/d"}]}', "pmem: is not supported yet"),
         ('{"payload": {"kernel": "/x"}, "disks": [{"path": "d"}]}', "disks.0.path: 'd' is not an absolute path"),
         ('{"payload": {"kernel": "/x"}, "disks": [{"path": "/d", "iommu": true}]}', "disks.0.iommu: is not supported"),

@@ -54,6 +54,11 @@ def test_a_serial_port_on_a_pseudo_terminal_whose_name_is_shown(tmp_path):
     ("parts", "named"),
     [
         ({"serial": {"mode": "Tty"}, "console": {"mode": "Tty"}}, "console.mode: there is one terminal"),
+        ({"debug_console": {"mode": "Tty"}, "console": {"mode": "Tty"}}, "console.mode: there is one terminal"),
+        ({"debug_console": {"mode": "Tty"}, "serial": {"mode": "Tty"}}, "debug_console.mode: there is one terminal"),
+        ({"debug_console": {"mode": "File"}}, "debug_console.file: is missing; debug_console.mode needs it"),
+        ({"debug_console": {"mode": "Socket"}}, "debug_console.mode"),
+        ({"debug_console": {"mode": "Null", "iobase": 65536}}, "debug_console.iobase"),
         ({"console": {"mode": "File"}}, "console.file: is missing; console.mode needs it"),
         ({"console": {"mode": "Socket", "socket": "x"}}, "console.socket: 'x' is not an absolute path"),
         ({"console": {"mode": "off"}}, "console.mode"),
@@ -67,5 +72,9 @@ def test_bad_consoles_are_refused_by_name(parts, named):
     assert named in "; ".join(caught.value.chain)
 
 
-def test_there_is_a_console_only_when_one_is_asked_for():
-    assert vm_config.parse(KERNEL).document["console"] == {"mode": "Off"}
+def test_the_console_is_the_terminal_unless_that_is_taken():
+    """As in Cloud Hypervisor, where it would be refused if it is taken."""
+    tty = {"mode": "Tty"}
+    assert vm_config.parse(KERNEL).document["console"] == tty
+    for taken in ("serial", "debug_console"):
+        assert vm_config.parse(KERNEL | {taken: tty}).document["console"] == {"mode": "Off"}

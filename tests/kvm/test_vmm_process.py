@@ -299,7 +299,10 @@ def test_serial_file_gets_the_output(tmp_path: Path) -> None:
         (["--kernel", "k", "--net", "mac=1"], "net.0.mac"),
         (["--kernel", "k", "--format", "uimage"], "payload.format"),
         (["--kernel", "k", "--fs", "tag=x"], "--fs is not supported yet"),
-        (["--firmware", "hypervisor-fw"], "--firmware is not supported yet"),
+        (["--firmware", "f", "--cmdline", "quiet"], "payload.cmdline: cannot stand beside payload.firmware"),
+        (["--kernel", "k", "--cpus", "boot=4,topology=2:2"], "argument --cpus: topology: '2:2' is not of the form"),
+        (["--kernel", "k", "--cpus", "boot=4,topology=2:2:1:2"], "cpus.topology: has 8 virtual CPUs, max_vcpus is 4"),
+        (["--kernel", "k", "--debug-console", "tty", "--serial", "tty"], "there is one terminal, and serial has it"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], named: str) -> None:

@@ -274,6 +274,7 @@ static const struct {
     {"hostile_rings", test_hostile_rings},
     {"rate_limiter", test_rate_limiter},
     {"block", test_block},
+    {"block_group", test_block_group},
     {"block_without_ring", test_block_without_ring},
     {"block_threads", test_block_threads},
     {"block_threads_without_ring", test_block_threads_without_ring},

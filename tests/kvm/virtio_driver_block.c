@@ -161,6 +161,33 @@ void test_block_rate(void) {
     virtio_set_stop(&machine.set);
 }
 
+/* Two disks draw from one bucket of five requests. */
+void test_block_group(void) {
+    struct nl_rate_limiter limits = {.ops = {.size = 5, .refill_ms = 1000000000}};
+    struct rate_limit_group *list = rate_limit_group_add(NULL, "other", &limits, monotonic_ns());
+    list = rate_limit_group_add(list, "slow", &limits, monotonic_ns());
+    assert(rate_limit_group_find(list, "none") == NULL);
+    struct rate_limit_group *group = rate_limit_group_find(list, "slow");
+    unsigned served = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        uint32_t head, written;
+        fake_init(&machine);
+        fake_add(&machine, disk(1, false, (struct nl_rate_limiter){.ops = {.size = 1, .refill_ms = 1000000000}}));
+        block_join(machine.device, group);
+        fake_drive(&machine, UINT64_MAX & ~(1ull << VIRTIO_RING_F_EVENT_IDX), 16);
+        for (unsigned request = 0; request < 3; request++) {
+            offer_request(0, VIRTIO_BLK_T_IN, 0, 512, true);
+            fake_turn(&machine);
+            served += fake_taken(&machine, 0, &head, &written);
+        }
+        assert(machine.device->counters[BLOCK_LIMITED].value == i);
+        fake_close(&machine);
+    }
+    assert(served == 5);
+    machine.device = NULL;
+    rate_limit_groups_close(list);
+}
+
 void test_block_without_ring(void) {
     on_threads = true;
     test_block();

@@ -122,6 +122,9 @@ void test_balloon(void) {
     fake_bar_write(&machine, DEVICE_CONFIG, 4, 1); /* what the driver may not change, and what it may */
     fake_bar_write(&machine, DEVICE_CONFIG + 4, 4, 5);
     assert(fake_bar_read(&machine, DEVICE_CONFIG, 4) == 256 && fake_bar_read(&machine, DEVICE_CONFIG + 4, 4) == 5);
+    assert(balloon_actual(machine.device) == 5 * 4096);
+    balloon_resize(machine.device, 3 << 20); /* told at once, and to the next boot */
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 4) == 768 && machine.interrupts[3] == 1);
     memset(ram + 0x20000, 0xaa, 0x6000);
     memcpy(fake_ram(&machine, BUFFERS, sizeof(pages)), pages, sizeof(pages));
     fake_descriptor(&machine, 0, 0, BUFFERS, sizeof(pages) + 2, 0, 0);
@@ -136,6 +139,8 @@ void test_balloon(void) {
     fake_turn(&machine);
     assert(fake_taken(&machine, 2, &head, &written));
     assert(ram[0x24fff] == 0xaa && ram[0x25000] == 0 && ram[0x25fff] == 0);
+    virtio_set_reset(&machine.set);
+    assert(fake_bar_read(&machine, DEVICE_CONFIG, 4) == 768 && balloon_actual(machine.device) == 0);
     machine.memory.regions[0].host = NULL; /* not malloc's */
     munmap(ram, RAM_SIZE);
 }

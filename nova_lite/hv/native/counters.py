@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from nova_lite.hv.native._kvm import ffi, lib
@@ -59,11 +60,22 @@ def read(native: Any, vcpus: int) -> dict[str, dict[str, int]]:
     return result
 
 
+def slots(native: Any) -> dict[str, int]:
+    """The virtio devices: id → number on the PCI bus."""
+    return {ffi.string(device.id).decode(): device.number for device in _devices(native)}
+
+
 def _of_devices(native: Any) -> dict[str, dict[str, int]]:
-    result: dict[str, dict[str, int]] = {}
-    d = ffi.new("struct nl_device_counters *")
+    return {
+        ffi.string(d.id).decode(): {ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)}
+        for d in _devices(native)
+    }
+
+
+def _devices(native: Any) -> Iterator[Any]:
+    """Each ``struct nl_device_counters``, in the same memory."""
+    device = ffi.new("struct nl_device_counters *")
     index = 0
-    while lib.nl_machine_device_counters(native, index, d) == 0:
-        result[ffi.string(d.id).decode()] = {ffi.string(d.names[i]).decode(): d.values[i] for i in range(d.count)}
+    while lib.nl_machine_device_counters(native, index, device) == 0:
+        yield device
         index += 1
-    return result

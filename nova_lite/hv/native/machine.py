@@ -242,11 +242,7 @@ class Machine:
 
     def slots(self) -> dict[str, int]:
         """Where each device sits on the PCI bus, by its id."""
-        found: dict[str, int] = {}
-        counters = ffi.new("struct nl_device_counters *")
-        while lib.nl_machine_device_counters(self._open("ask"), len(found), counters) == 0:
-            found[ffi.string(counters.id).decode()] = int(counters.number)
-        return found
+        return counters.slots(self._open("ask"))
 
     def request_removal(self, slot: int) -> None:
         """Ask the guest to let go of a device, by ACPI; it does as it likes, then ``ejected`` tells. Repeatable."""

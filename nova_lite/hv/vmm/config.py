@@ -10,21 +10,31 @@ from typing import Any
 import jsonschema_rs
 
 import nova_lite
+from nova_lite.hv.native.hardware import ORDINARY, Memory, Topology
 from nova_lite.hv.vmm import devices
 from nova_lite.hv.vmm.errors import ConfigError
+from nova_lite.hv.vmm.kernel_file import PVH, memory_areas
 
 SCHEMAS: dict[str, Any] = json.loads((Path(nova_lite.__file__).parent / "schemas/vmm/vmm.json").read_text())
 DEFS: dict[str, Any] = SCHEMAS["$defs"]
 _VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmConfig"})
 _COREDUMP_VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmCoredumpData"})
+_RESIZE_VALIDATOR = jsonschema_rs.validator_for(SCHEMAS | {"$ref": "#/$defs/VmResize"})
 
 DEFAULT_CONSOLE_LOG_SIZE = 131072
 DEFAULT_MEMORY_SIZE = 512 << 20
+_DEFAULT_HUGE_PAGE = 2 << 20
+_DEFAULT_DEBUG_PORT = 0xE9
+#: The highest that one byte can name; 255 are all.
+_MAX_APIC_ID = 254
 
 
 @dataclass(frozen=True)
 class VmConfig:
-    """One machine. Sizes in bytes; ``document`` is the normal form that vm.info shows."""
+    """One machine. Sizes in bytes; ``document`` is the normal form that vm.info shows.
+
+    ``debug_console_port``: None where there is no debug console.
+    """
 
     boot_vcpus: int
     memory_size: int
@@ -41,6 +51,12 @@ class VmConfig:
     pvpanic: bool
     watchdog: bool
     document: dict[str, Any]
+    memory: Memory = ORDINARY
+    topology: Topology | None = None
+    max_phys_bits: int = 0
+    debug_console_port: int | None = None
+    debug_console_mode: str = "Off"
+    debug_console_path: Path | None = None
 
 
 def parse(document: object, with_descriptors: bool = False) -> VmConfig:
@@ -61,17 +77,24 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
     max_vcpus = int(cpus.get("max_vcpus", boot_vcpus))
     if max_vcpus < boot_vcpus:
         raise ConfigError(f"cpus.max_vcpus: {max_vcpus} is less than boot_vcpus ({boot_vcpus})")
-    memory_size = int(document.get("memory", {}).get("size", DEFAULT_MEMORY_SIZE))
+    memory = {"size": DEFAULT_MEMORY_SIZE} | document.get("memory", {})
+    memory_size = int(memory["size"])
+    top = sum(memory_areas(memory_size)[-1])
+    if top > 1 << int(cpus.get("max_phys_bits", 64)):
+        raise ConfigError(f"cpus.max_phys_bits: memory reaches up to {top:#x}, which needs more bits")
     payload = _payload(document)
     serial = document.get("serial", {"mode": "Null"})
-    # Cloud Hypervisor's console is the terminal when nothing is said; a VMM in the background has none.
-    console = document.get("console", {"mode": "Off"})
-    if serial["mode"] == console["mode"] == "Tty":
-        raise ConfigError("console.mode: there is one terminal, and serial has it")
+    debug = document.get("debug_console", {"mode": "Off"})
+    taken = [key for key, line in (("serial", serial), ("debug_console", debug)) if line["mode"] == "Tty"]
+    # As in Cloud Hypervisor, where the terminal would have to be freed by hand.
+    console = document.get("console", {"mode": "Off" if taken else "Tty"})
+    if len(taken) > 1 or (taken and console["mode"] == "Tty"):
+        second = taken[1] if len(taken) > 1 else "console"
+        raise ConfigError(f"{second}.mode: there is one terminal, and {taken[0]} has it")
     log = document.get("console_log")
     normal: dict[str, Any] = {
-        "cpus": {"boot_vcpus": boot_vcpus, "max_vcpus": max_vcpus},
-        "memory": {"size": memory_size},
+        "cpus": cpus | {"boot_vcpus": boot_vcpus, "max_vcpus": max_vcpus},
+        "memory": memory | {"size": memory_size},
         "payload": payload,
         "serial": serial,
         "console": console,
@@ -80,15 +103,21 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
     if log is not None:
         log_size = int(log.get("size", DEFAULT_CONSOLE_LOG_SIZE))
         normal["console_log"] = {"file": log["file"], "size": log_size}
-    for key in ("platform", "pvpanic", "watchdog"):
+    for key in ("pvpanic", "watchdog"):
         if key in document:
             normal[key] = document[key]
+    if "platform" in document:
+        normal["platform"] = _platform(document["platform"])
+    if debug["mode"] != "Off":
+        normal["debug_console"] = {"iobase": _DEFAULT_DEBUG_PORT} | debug
     normal |= devices.normal(document)
     return VmConfig(
         boot_vcpus=boot_vcpus,
         memory_size=memory_size,
-        kernel=_path("payload.kernel", payload["kernel"]),
-        kernel_format=payload.get("format"),
+        kernel=_path("payload.kernel", payload["kernel"])
+        if "kernel" in payload
+        else _path("payload.firmware", payload["firmware"]),
+        kernel_format=payload.get("format") if "kernel" in payload else PVH,
         cmdline=payload.get("cmdline", ""),
         initramfs=_path("payload.initramfs", payload["initramfs"]) if "initramfs" in payload else None,
         serial_mode=serial["mode"],
@@ -100,6 +129,12 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
         pvpanic=document.get("pvpanic", False),
         watchdog=document.get("watchdog", False),
         document=normal,
+        memory=_memory(memory) if len(memory) > 1 else ORDINARY,
+        topology=_topology(cpus["topology"], max_vcpus) if "topology" in cpus else None,
+        max_phys_bits=int(cpus.get("max_phys_bits", 0)),
+        debug_console_port=int(normal["debug_console"]["iobase"]) if "debug_console" in normal else None,
+        debug_console_mode=debug["mode"],
+        debug_console_path=_far_end("debug_console", debug),
     )
 
 
@@ -108,14 +143,53 @@ def parse_coredump(document: object) -> Path:
 
     :raises ConfigError: with one sentence per fault.
     """
-    faults = [
-        f"{'.'.join(map(str, e.instance_path)) or 'body'}: {e.message}"
-        for e in _COREDUMP_VALIDATOR.iter_errors(document)
-    ]
-    if faults:
-        raise ConfigError(*faults)
+    _check(_COREDUMP_VALIDATOR, document)
     assert isinstance(document, dict)
     return _path("destination_url", document["destination_url"].removeprefix("file://"))
+
+
+def parse_resize(document: object) -> dict[str, int]:
+    """Check a VmResize document; what it wants.
+
+    :raises ConfigError: with one sentence per fault.
+    """
+    _check(_RESIZE_VALIDATOR, document)
+    assert isinstance(document, dict)
+    return {key: int(value) for key, value in document.items()}
+
+
+def _check(validator: Any, document: object) -> None:
+    faults = [f"{'.'.join(map(str, e.instance_path)) or 'body'}: {e.message}" for e in validator.iter_errors(document)]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def _topology(given: dict[str, int], vcpus: int) -> Topology:
+    given = {key: int(value) for key, value in given.items()}
+    topology = Topology(**given)
+    count = topology.threads_per_core * topology.cores_per_die * topology.dies_per_package * topology.packages
+    if count != vcpus:
+        raise ConfigError(f"cpus.topology: has {count} virtual CPUs, max_vcpus is {vcpus}")
+    shift = sum((given[key] - 1).bit_length() for key in ("threads_per_core", "cores_per_die", "dies_per_package"))
+    if topology.packages << shift > _MAX_APIC_ID + 1:
+        raise ConfigError(f"cpus.topology: needs APIC ids above {_MAX_APIC_ID}, as every level has bits of its own")
+    return topology
+
+
+def _memory(given: dict[str, Any]) -> Memory:
+    if "hugepage_size" in given and not given.get("hugepages"):
+        raise ConfigError("memory.hugepage_size: needs hugepages")
+    page = int(given.get("hugepage_size", _DEFAULT_HUGE_PAGE)) if given.get("hugepages") else 0
+    if page and given["size"] % page:
+        raise ConfigError(f"memory.size: is not a multiple of the huge pages' {page} bytes")
+    own = ("size", "hugepages", "hugepage_size")
+    return Memory(page, **{key: value for key, value in given.items() if key not in own})
+
+
+def _platform(given: dict[str, str]) -> dict[str, str]:
+    if len(given) > 1:
+        raise ConfigError("platform.system_uuid: is another name of platform.uuid; use one of them")
+    return {"uuid": next(iter(given.values()))} if given else {}
 
 
 def _payload(document: dict[str, Any]) -> dict[str, str]:
@@ -125,6 +199,11 @@ def _payload(document: dict[str, Any]) -> dict[str, str]:
         if older:
             raise ConfigError(f"{older[0]}: cannot stand beside payload; use payload.{older[0]}")
         payload = dict(document["payload"])
+        if "firmware" in payload and len(payload) > 1:
+            other = next(key for key in payload if key != "firmware")
+            raise ConfigError(f"payload.{other}: cannot stand beside payload.firmware, which finds what it boots")
+        if not {"kernel", "firmware"} & payload.keys():
+            raise ConfigError("payload.kernel: is missing, and payload.firmware is too")
     elif "kernel" in document:
         payload = {"kernel": document["kernel"]["path"]}
         if "cmdline" in document:

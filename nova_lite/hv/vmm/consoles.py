@@ -1,4 +1,4 @@
-"""The far ends of a machine's consoles: where the serial port and the virtio console lead."""
+"""The far ends of a machine's consoles: where serial port, virtio console and debug console lead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from nova_lite.hv.vmm.serial import SerialRelay
 class Consoles:
     """Open as ``config`` wants them, before the machine is built; close them after it.
 
-    ``serial`` is COM1's. ``console_out`` takes the output of the virtio console; -1: nobody listens.
+    ``serial`` is COM1's. ``console_out`` takes the output of the virtio console, ``debug_out`` that of the debug
+    console; -1: nobody listens.
 
     :raises VmmError: a file, a socket or a terminal cannot be had; the key is named.
     """
@@ -32,25 +33,36 @@ class Consoles:
     ) -> None:
         self.serial = SerialRelay(config, loop, serial_input, request_exit)
         self._console: Relay | OutputFile | None = None
+        self._debug: Relay | OutputFile | None = None
         try:
             end = _far_end("console", config.console_mode, config.console_path)
+            if isinstance(end, OutputFile):
+                self._console = end
+            elif end is not None:
+                self._console = Relay("console", end, loop, console_input, request_exit, resize_console)
+            end = _far_end("debug_console", config.debug_console_mode, config.debug_console_path)
+            if isinstance(end, OutputFile):
+                self._debug = end
+            elif end is not None:  # nobody reads what is typed there
+                self._debug = Relay("debug console", end, loop, len, request_exit)
         except VmmError:
-            self.serial.close()
+            self.close()
             raise
-        if isinstance(end, OutputFile):
-            self._console = end
-        elif end is not None:
-            self._console = Relay("console", end, loop, console_input, request_exit, resize_console)
         self.console_out = -1 if self._console is None else self._console.fd_out
+        self.debug_out = -1 if self._debug is None else self._debug.fd_out
+
+    def debug_console(self, config: VmConfig) -> tuple[int, int] | None:
+        """What ``Machine`` takes: the port, and where its text goes."""
+        return None if config.debug_console_port is None else (config.debug_console_port, self.debug_out)
 
     def shown(self, document: dict[str, Any]) -> dict[str, Any]:
         """A VmConfig in its normal form, with the names that pseudo-terminals have got."""
-        ends = {"serial": self.serial, "console": self._console}
+        ends = {"serial": self.serial, "console": self._console, "debug_console": self._debug}
         return document | {key: document[key] | {"file": end.pty} for key, end in ends.items() if end and end.pty}
 
     def close(self) -> None:
         """What the machine has written still goes out."""
-        for end in (self.serial, self._console):
+        for end in (self.serial, self._console, self._debug):
             if end is not None:
                 end.close()
 
@@ -61,7 +73,7 @@ def _far_end(key: str, mode: str, path: Path | None) -> OutputFile | SocketEnd |
             return None
         if path is not None:
             return OutputFile(path) if mode == "File" else SocketEnd(path)
-        return PtyEnd() if mode == "Pty" else TerminalEnd()
+        return PtyEnd() if mode == "Pty" else TerminalEnd(reads=key != "debug_console")
     except OSError as error:
         reason = f"{key}.{mode.lower()}: {error.strerror or error}"
         raise VmmError(400, f"The {key.replace('_', ' ')} cannot be set up", reason) from error

@@ -48,8 +48,11 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     :raises ConfigError: what the schema cannot see: relative paths, ids given twice, addresses that are none.
     """
     found: dict[str, Any] = {}
+    if document.get("rate_limit_groups"):
+        found["rate_limit_groups"] = document["rate_limit_groups"]
     if document.get("disks"):
-        found["disks"] = [_disk(index, disk) for index, disk in enumerate(document["disks"])]
+        groups = {group["id"] for group in document.get("rate_limit_groups", ())}
+        found["disks"] = [_disk(index, disk, groups) for index, disk in enumerate(document["disks"])]
     if document.get("net"):
         found["net"] = [_net(index, card) for index, card in enumerate(document["net"])]
     found["rng"] = _RNG_DEFAULTS | document.get("rng", {})
@@ -66,6 +69,10 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     for name in ids:
         if ids.count(name) > 1:
             raise ConfigError(f"id: {name!r} is given to two devices")
+    names = [group["id"] for group in found.get("rate_limit_groups", ())]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"rate_limit_groups: {name!r} is there twice")
     return found
 
 
@@ -74,6 +81,8 @@ def add_all(machine: Machine, document: dict[str, Any]) -> None:
 
     :raises VmmError: a file, a tap or a device cannot be had; the key is named.
     """
+    for group in document.get("rate_limit_groups", ()):
+        machine.add_rate_limit_group(group["id"], _limiter(group))
     with ExitStack() as opened:
         for device in _devices(document, opened):
             machine.add(device)
@@ -96,6 +105,7 @@ def _devices(document: dict[str, Any], opened: ExitStack) -> Iterator[devices.De
             discard=disk["sparse"],
             disable_io_uring=disk["disable_io_uring"],
             limiter=_limiter(disk),
+            rate_limit_group=disk.get("rate_limit_group", ""),
             overlay=overlay,
         )
     for index, card in enumerate(document.get("net", ())):
@@ -139,7 +149,12 @@ def _listen(path: Path) -> int:
     return listener.detach()
 
 
-def _disk(index: int, given: dict[str, Any]) -> dict[str, Any]:
+def _disk(index: int, given: dict[str, Any], groups: set[str]) -> dict[str, Any]:
+    group = given.get("rate_limit_group")
+    if group is not None and "rate_limiter_config" in given:
+        raise ConfigError(f"disks.{index}.rate_limit_group: cannot stand beside rate_limiter_config")
+    if group is not None and group not in groups:
+        raise ConfigError(f"disks.{index}.rate_limit_group: {group!r} is none of rate_limit_groups")
     _check_path(f"disks.{index}.path", given["path"])
     if "backing_file" in given:
         _check_path(f"disks.{index}.backing_file", given["backing_file"])

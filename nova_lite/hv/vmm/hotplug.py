@@ -140,7 +140,8 @@ def _with(given: config.VmConfig, kind: str, device: dict[str, Any]) -> tuple[co
             raise ConfigError(f"{key}: the machine has {most} of them, and there can be no more")
         prefix = "_disk" if key == "disks" else "_net"
         name = next(name for name in (f"{prefix}{number}" for number in range(most + 1)) if name not in taken)
-        device = devices.normal({key: [{"id": name, **device}]})[key][0]
+        groups = given.document.get("rate_limit_groups", ())
+        device = devices.normal({key: [{"id": name, **device}], "rate_limit_groups": groups})[key][0]
     if device["id"] in taken:
         raise ConfigError(f"id: {device['id']!r} is another device's")
     value = device if kind == "VsockConfig" else [*others, device]

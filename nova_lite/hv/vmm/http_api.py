@@ -91,6 +91,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         body="VmRemoveDevice",
         codes=(404, 405),
     ),
+    "vm.resize": Endpoint("PUT", "Ask for another size of the machine or its balloon.", body="VmResize", codes=(404,)),
     "vm.info": Endpoint("GET", "Show the machine.", answer="VmInfo", codes=(404,)),
     "vm.counters": Endpoint("GET", "Show what the devices have counted.", answer="VmCounters", codes=(404, 405)),
     "vm.events": Endpoint(
@@ -102,7 +103,11 @@ ENDPOINTS: dict[str, Endpoint] = {
 }
 
 #: What checks and reads a document that goes in.
-_READERS: dict[str, Callable[[object], Any]] = {"VmConfig": config.parse, "VmCoredumpData": config.parse_coredump}
+_READERS: dict[str, Callable[[object], Any]] = {
+    "VmConfig": config.parse,
+    "VmCoredumpData": config.parse_coredump,
+    "VmResize": config.parse_resize,
+}
 
 
 def _read(name: str, body: object) -> Any:

@@ -67,6 +67,7 @@ def _summary(path: Path, config: VmConfig | None) -> str:
             f"  Kernel cmdline: {config.cmdline}",
             f"  Serial: {config.serial_mode}{far_end}",
             f"  Console: {config.console_mode}{console_end}",
+            f"  Debug console: {config.debug_console_mode}",
             f"  Console log: {config.console_log or 'None'}",
         ]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ _SPELLINGS = {"boot_vcpus": "boot", "max_vcpus": "max"}
 _LIMITER = "rate_limiter_config"
 _BUCKETS = {"bw": "bandwidth", "ops": "ops"}
 #: Keys whose value is a file of this machine; on the command line it may be relative.
-_PATHS = frozenset({"backing_file", "path", "file", "socket", "src", "kernel", "initramfs"})
+_PATHS = frozenset({"backing_file", "path", "file", "socket", "src", "kernel", "initramfs", "firmware"})
 _TOGGLES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
 #: A part ends at a comma that is in no quotes.
@@ -47,9 +47,17 @@ def keys(schema: dict[str, Any]) -> dict[str, tuple[tuple[str, ...], dict[str, A
                 for part, of_part in inner["properties"].items():
                     text = f"{value['properties'][bucket]['description']} {of_part['description']}"
                     found[f"{prefix}_{part}"] = ((name, bucket, part), of_part | {"description": text})
-        elif "properties" not in value and value.get("type") != "array":
+        elif _is_row(value) or ("properties" not in value and value.get("type") != "array"):
             found[_SPELLINGS.get(name, name)] = ((name,), value)
     return found
+
+
+def _is_row(schema: dict[str, Any]) -> bool:
+    """An object of nothing but numbers, all needed: on the command line ``2:4:1:1``."""
+    properties = schema.get("properties", {})
+    return bool(properties) and set(schema.get("required", ())) == set(properties) and all(
+        resolved(value).get("type") == "integer" for value in properties.values()
+    )
 
 
 def modes(schema: dict[str, Any]) -> dict[str, str]:
@@ -61,7 +69,8 @@ def modes(schema: dict[str, Any]) -> dict[str, str]:
 def form(schema: dict[str, Any]) -> str:
     """The option's value as --help shows it."""
     if modes(schema):
-        return "|".join(f"{mode}=PATH" if mode in schema["properties"] else mode for mode in modes(schema))
+        choices = "|".join(f"{mode}=PATH" if mode in schema["properties"] else mode for mode in modes(schema))
+        return choices + "".join(f",{name}=…" for name in keys(schema))
     names = list(keys(schema))
     alone = _alone(schema)
     return f"{alone}=…" + (",…" if len(names) > 1 else "") if alone else f"{names[0]}=…,…"
@@ -91,12 +100,22 @@ def read(schema: dict[str, Any], text: str) -> dict[str, Any]:
 def convert(schema: dict[str, Any], name: str, key: str, raw: str) -> Any:
     """The value of the schema's kind; its limits are checked with the whole machine. Raises ArgumentTypeError."""
     kind = schema.get("type")
+    if _is_row(schema):
+        parts = raw.split(":")
+        if len(parts) != len(schema["properties"]):
+            raise ArgumentTypeError(f"{key}: {raw!r} is not of the form {':'.join(schema['properties'])}")
+        return {
+            part: convert(resolved(of_part), part, key, text)
+            for (part, of_part), text in zip(schema["properties"].items(), parts, strict=True)
+        }
     if kind == "boolean":
         if raw.lower() not in _TOGGLES:
             raise ArgumentTypeError(f"{key}: {raw!r} is neither on nor off")
         return _TOGGLES[raw.lower()]
     if kind == "integer" or isinstance(schema.get("enum", [""])[0], int):
         unit = _UNITS.get(raw[-1:].upper(), 0)
+        if re.fullmatch("0x[0-9a-fA-F]{1,16}", raw):
+            return int(raw, 16)
         digits = raw[:-1] if unit else raw
         if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
             raise ArgumentTypeError(f"{key}: {raw!r} is not a number")

@@ -16,7 +16,7 @@ from nova_lite.hv.vmm.http_api import BASE, ENDPOINTS
 
 _DESCRIPTION = """\
 Run one virtual machine on KVM and serve a REST API for it on a UNIX socket.
-Without --kernel only the API is started; the machine then comes by PUT vm.create."""
+Without --kernel or --firmware only the API is started; the machine then comes by PUT vm.create."""
 
 #: The parts of a payload have options of their own; the older forms of it are for REST only.
 _PAYLOAD = ("payload", "kernel", "cmdline", "initramfs")
@@ -68,16 +68,17 @@ def vm_config(options: argparse.Namespace) -> config.VmConfig | None:
     """The machine that the options describe; None when they describe none.
 
     :raises ConfigError: the machine is impossible.
-    :raises argparse.ArgumentTypeError: options of a machine without --kernel.
+    :raises argparse.ArgumentTypeError: options of a machine without --kernel or --firmware.
     """
     parts = {name: value for _, name, _, _ in _machine_options() if (value := getattr(options, name)) is not None}
     payload = {}
     for name, schema in config.DEFS["PayloadConfig"]["properties"].items():
         if (value := getattr(options, name)) is not None:
             payload[name] = option_values.convert(schema, name, f"--{name}", value)
-    if options.kernel is None:
+    if options.kernel is None and options.firmware is None:
         if payload or parts:
-            raise argparse.ArgumentTypeError(f"--{_option(next(iter([*payload, *parts])))} needs --kernel")
+            first = _option(next(iter([*payload, *parts])))
+            raise argparse.ArgumentTypeError(f"--{first} needs --kernel or --firmware")
         return None
     return config.parse({"payload": payload} | parts)
 

@@ -112,6 +112,7 @@ def _config(folder: Path) -> dict[str, Any]:
         "payload": {"kernel": str(INTERACTIVE), "cmdline": "", "format": loader.ELF64},
         "pvpanic": True,
         "serial": {"mode": "Socket", "socket": str(folder / "serial.sock")},
+        "console": {"mode": "Off"},
         "console_log": {"file": str(log), "size": _LOG_SIZE},
         "disks": [{"id": "vda", "path": str(disk), "image_type": "Overlay", "backing_file": str(base)}],
         "platform": {"uuid": "00000000-0000-0000-0000-000000000000"},

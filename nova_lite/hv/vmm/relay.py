@@ -126,13 +126,13 @@ class Relay:
 
 
 class TerminalEnd:
-    """Standard input and output; Ctrl-A x leaves, Ctrl-A Ctrl-A is one Ctrl-A."""
+    """Standard output, and input if it ``reads``; Ctrl-A x leaves, Ctrl-A Ctrl-A is one Ctrl-A."""
 
     pty = ""
 
-    def __init__(self) -> None:
-        self._stdin, self._stdout = sys.stdin.fileno(), sys.stdout.fileno()
-        self._before = _make_raw()
+    def __init__(self, reads: bool = True) -> None:
+        self._stdin, self._stdout = sys.stdin.fileno() if reads else -1, sys.stdout.fileno()
+        self._before = _make_raw() if reads else None
         self._escaped = False
         self.wants_exit = False
         self.unsent = b""

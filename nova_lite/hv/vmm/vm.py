@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nova_lite.hv import host
-from nova_lite.hv.native.devices import Console
 from nova_lite.hv.native.machine import Event, Machine, MachineError
-from nova_lite.hv.vmm import coredump, devices, loader
+from nova_lite.hv.vmm import assembly, coredump, loader
 from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.consoles import Consoles
 from nova_lite.hv.vmm.control import ControlLoop
@@ -35,6 +34,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.power-button": (RUNNING,),
     "vm.nmi": (RUNNING,),
     "vm.coredump": (PAUSED, CRASHED),
+    "vm.resize": (CREATED, RUNNING, PAUSED, SHUTDOWN, CRASHED),
     "vm.counters": (RUNNING, PAUSED),
 }
 
@@ -76,24 +76,10 @@ class Vm:
         self._release()
         config = self._created()
         try:
-            self._consoles = Consoles(
+            consoles = self._consoles = Consoles(
                 config, self._loop, self.serial_input, self.console_input, self.resize_console, self._request_exit
             )
-            serial = self._consoles.serial
-            self._machine = self._attempt(
-                "The VM cannot be built",
-                lambda: Machine(
-                    memory_size=config.memory_size,
-                    vcpus=config.boot_vcpus,
-                    console_log=serial.console_log,
-                    console_log_size=config.console_log_size,
-                    serial_fd_out=serial.fd_out,
-                    output_eventfd=serial.output_eventfd,
-                    pvpanic=config.pvpanic,
-                    watchdog=config.watchdog,
-                ),
-            )
-            self._add_devices(config, self._machine)
+            self._machine = self._attempt("The VM cannot be built", lambda: assembly.build(config, consoles))
             self._load_and_start(config, self._machine)
         except VmmError:
             self._release()
@@ -153,6 +139,14 @@ class Vm:
             raise VmmError(409, "The dump cannot be written", "nothing is left of the machine")
         self._attempt("The dump cannot be written", lambda: coredump.write(self._running_machine(), path))
 
+    def resize(self, wanted: dict[str, int]) -> None:
+        from nova_lite.hv.vmm import resize
+
+        self._config = resize.resized(self._check("vm.resize"), wanted, self.state in (RUNNING, PAUSED))
+        if self._machine is not None and "desired_balloon" in wanted:
+            machine = self._machine
+            self._attempt("The balloon cannot be resized", lambda: machine.resize_balloon(wanted["desired_balloon"]))
+
     def delete(self) -> None:
         """Whatever the state; nothing to do when there is no VM."""
         if self._config is None:
@@ -164,11 +158,7 @@ class Vm:
     def info(self) -> dict[str, Any]:
         if self._config is None:
             raise NotCreated
-        document: dict[str, Any] = {
-            "config": self._config.document if self._consoles is None else self._consoles.shown(self._config.document),
-            "state": self.state,
-            "memory_actual_size": self._config.memory_size,
-        }
+        document = {"state": self.state, **assembly.describe(self._config, self._consoles, self._machine)}
         if self._hotplug is not None and self._hotplug.removing:
             document["removing"] = self._hotplug.removing
         if self._detail:
@@ -345,16 +335,10 @@ class Vm:
             raise
         self._become(RUNNING, "rebooted", initiator)
 
-    def _add_devices(self, config: VmConfig, machine: Machine) -> None:
-        if config.console_mode != "Off":
-            assert self._consoles is not None
-            console = Console("__console", self._consoles.console_out)
-            self._attempt("The console cannot be set up", lambda: machine.add(console))
-        self._attempt("A device cannot be set up", lambda: devices.add_all(machine, config.document))
-
     def _load_and_start(self, config: VmConfig, machine: Machine) -> None:
+        what = "firmware" if "firmware" in config.document["payload"] else "kernel"
         kernel = self._attempt(
-            "The kernel cannot be loaded",
+            f"The {what} cannot be loaded",
             lambda: loader.load(
                 machine,
                 config.kernel,
