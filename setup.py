@@ -7,14 +7,12 @@ from setuptools import setup
 from setuptools.command.build_ext import build_ext
 
 GUESTS = "nova_lite/hv/guests"
+_ELF = ["-m", "elf_x86_64", "-static", "-nostdlib", "-z", "noexecstack", "-T", "elf.ld"]
 #: Guest file: (source, options of as, options of ld).
 GUEST_STEPS = {
     "counting.bin": ("counting.S", ["--32"], ["-m", "elf_i386", "-Ttext=0", "--oformat=binary"]),
-    "interactive.elf": (
-        "interactive.S",
-        ["--64"],
-        ["-m", "elf_x86_64", "-static", "-nostdlib", "-z", "noexecstack", "-T", "interactive.ld"],
-    ),
+    "interactive.elf": ("interactive.S", ["--64"], _ELF),
+    "nothing_bootable.elf": ("nothing_bootable.S", ["--64"], _ELF),
 }
 
 

@@ -116,6 +116,14 @@ COMPUTE_OPTS = [
     cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),
 ]
 
+KVM_OPTS = [
+    cfg.StrOpt(
+        "firmware",
+        help="A PVH ELF file (as rust-hypervisor-firmware is) that boots the disks of images without a kernel; unset: "
+        "kernel, initramfs and command line are read from the disks.",
+    ),
+]
+
 NETWORK_OPTS = [
     cfg.BoolOpt(
         "enabled",
@@ -199,6 +207,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("api", API_OPTS),
     ("database", DATABASE_OPTS),
     ("compute", COMPUTE_OPTS),
+    ("kvm", KVM_OPTS),
     ("network", NETWORK_OPTS),
     ("quota", QUOTA_OPTS),
     ("serial_console", SERIAL_CONSOLE_OPTS),
@@ -270,6 +279,10 @@ class Paths:
 
     def config_drive(self, uuid: str) -> Path:
         return self.instances / uuid / "disk.config"
+
+    def boot(self, uuid: str) -> Path:
+        """Kernel, initramfs and command line that were found on a server's disk when it was last started."""
+        return self.instances / uuid / "boot"
 
     def make(self) -> None:
         """Create the folders, readable by the owner only."""

@@ -78,13 +78,14 @@ def add(
     nova-lite image add debian --kernel vmlinuz --initrd initrd.img --cmdline 'console=ttyS0 root=/dev/vda1'
     nova-lite image add debian --disk debian-12-genericcloud-amd64.qcow2
 
-    A disk alone must boot: its kernel, initramfs and command line are taken from it once, now, as its own boot loader's
-    configuration says (`nova-lite image inspect` shows them).
+    Servers of a disk alone boot what their disks say: kernel, initramfs and command line are found as its own boot
+    loader's configuration names them (`nova-lite image inspect` shows them).
     """
     if kernel is not None and kernel_option is not None or kernel is kernel_option is disk is None:
         raise click.UsageError("Name one kernel, as KERNEL or with --kernel, or a --disk that boots.")
     if disk_format is not None and disk is None:
         raise click.UsageError("--disk-format is said of a --disk.")
+    warnings: list[str] = []
     pairs = [text.partition("=") for text in properties]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE", param_hint="--property")
@@ -99,12 +100,17 @@ def add(
             disk_format=disk_format,
             max_disk_size=settings.conf.compute.max_image_disk_gb << 30,
             progress=progress,
+            look_into_disk=not settings.conf.kvm.firmware,
+            warn=lambda sentence: warnings.append(sentence),
             min_disk=min_disk,
             min_ram=min_ram,
             properties={key: value for key, _, value in pairs},
             visibility="private" if project else "public",
             project_id=identity("project", project) if project else None,
         )
+    for sentence in warnings:
+        click.echo(f"Warning: {sentence}", err=True)
+        click.echo("Servers of this image will run, and say on their console that there is nothing to boot.", err=True)
     click.echo(added.id)
 
 

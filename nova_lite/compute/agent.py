@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from oslo_config import cfg
@@ -22,6 +23,7 @@ from oslo_config import cfg
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, log
 from nova_lite.compute import flavors, node_api
+from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import Journal
@@ -58,12 +60,14 @@ class Agent:
         self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
         self.images = ImageStore(self.database, self._paths, self.host)
         self._wiring = Wiring(conf, self.database)
+        firmware = Path(conf.kvm.firmware) if conf.kvm.firmware else None
         host = Host(
             self.database,
             driver,
             self.images,
             ServerDisks(self._paths, self.images),
             ConfigDrives(conf, self.database),
+            Booting(self._paths, self.images, firmware),
             self._wiring,
             self.host,
             conf.compute.shutdown_timeout,

@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import uuid as uuidlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ from nova_lite.db.tables import images
 from nova_lite.db.times import now
 from nova_lite.disks import importer
 from nova_lite.disks.boot import find, reader
+from nova_lite.objects.image import BOOT
 
 # Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
 SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
 _NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
 _ANY_MEMORY = 1 << 40
-#: The name of an image's disk in its folder, and of the folder with what that disk boots.
-DISK, BOOT = "disk.raw", "boot"
+#: The name of an image's disk in its folder.
+DISK = "disk.raw"
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
 
 
@@ -101,6 +103,12 @@ class ImageStore:
         """Where its disk lies, if it has one: raw, never written to."""
         return self._paths.images / image.id / image.disk if image.disk else None
 
+    def cmdline_override(self, image: objects.Image) -> str:
+        """The command line that was given in place of its disk's own; "" if none was."""
+        own = self._paths.images / image.id / BOOT / "cmdline"
+        found = own.read_text(errors="surrogateescape").removesuffix("\n") if own.exists() else ""
+        return image.cmdline if image.cmdline != found else ""
+
     def add(
         self,
         name: str,
@@ -119,18 +127,23 @@ class ImageStore:
         disk_format: str | None = None,
         max_disk_size: int = 1 << 40,
         progress: importer.Progress | None = None,
+        look_into_disk: bool = True,
+        warn: Callable[[str], object] = lambda sentence: None,
     ) -> objects.Image:
         """Copy a kernel, its initramfs and a disk into the store, on disk before the row is written.
 
-        :param kernel: None takes kernel, initramfs and command line from ``disk``, as its own boot loader would.
+        :param kernel: None takes kernel, initramfs and command line from ``disk``, as its own boot loader would; a disk
+            that boots nothing makes an image without a kernel.
         :param kernel_format: how it is started; None recognises it.
         :param cmdline: where kernel is None, in place of the disk's own if not empty.
         :param disk_format: what ``disk`` is said to be, ``raw`` or ``qcow2``; None recognises it.
         :param max_disk_size: the largest disk that is taken, in bytes.
         :param progress: called with the bytes of the disk done and in all.
+        :param look_into_disk: False leaves it to a firmware to find out what the disk boots.
+        :param warn: told why the disk boots nothing, if so.
         :raises Invalid: a file that cannot be booted with ``min_ram`` (or any memory), a command line that is too
             long, an unknown format, a file that cannot be read, an id that is taken, a broken property, or a disk that
-            is not what it is said to be, too large, not safe to read, or does not boot where it has to.
+            is not what it is said to be, too large, or not safe to read.
         """
         if kernel is None and (disk is None or initramfs is not None):
             raise exceptions.Invalid("an image without a kernel is a disk that boots, and has no initramfs beside it")
@@ -163,12 +176,18 @@ class ImageStore:
                 taken = importer.import_disk(
                     Path(disk), self._beside(image_id) / DISK, disk_format, max_disk_size, progress
                 )
-            if kernel is None:
-                payload = _boot_files(Path(disk or ""), self._beside(image_id))
+            payload = None
+            if kernel is None and look_into_disk:
+                payload = _boot_files(Path(disk or ""), self._beside(image_id), warn)
+            if payload is not None:
                 cmdline = cmdline or payload.cmdline
-                kernel_format = _check_files(payload.kernel, kernel_format, payload.initramfs, cmdline, min_ram)
-                kernel_name = f"{BOOT}/{payload.kernel.name}"
-                initramfs_name = f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None
+                try:
+                    kernel_format = _check_files(payload.kernel, kernel_format, payload.initramfs, cmdline, min_ram)
+                    kernel_name = f"{BOOT}/{payload.kernel.name}"
+                    initramfs_name = f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None
+                except exceptions.Invalid as error:
+                    warn(f"{disk}: {error}")
+                    shutil.rmtree(self._beside(image_id) / BOOT)
             self._publish(image_id)
         except importer.ImportRefused as error:
             raise exceptions.Invalid(str(error)) from error
@@ -274,15 +293,17 @@ def _check_files(
         raise exceptions.Invalid(str(error)) from error
 
 
-def _boot_files(disk: Path, folder: Path) -> find.Payload:
-    """Kernel, initramfs and command line of the disk in ``folder``, copied beside it. Raises Invalid, OSError."""
+def _boot_files(disk: Path, folder: Path, warn: Callable[[str], object]) -> find.Payload | None:
+    """Kernel, initramfs and command line of the disk in ``folder``, copied beside it; None when it boots nothing, of
+    which ``warn`` is told. Raises Invalid when this host cannot find out, OSError."""
     try:
         with open(folder / DISK, "rb") as file:
             opened = reader.Disk(functools.partial(_pread, file.fileno()), file.seek(0, os.SEEK_END))
             return find.extract(opened, find.entry(opened), folder / BOOT)
-    except find.NothingBootable as error:
-        raise exceptions.Invalid(f"{disk}: {error}. Name a kernel for it, or another disk") from error
-    except (reader.DiskError, reader.ReaderError) as error:
+    except (find.NothingBootable, reader.DiskError) as error:
+        warn(f"{disk}: {error}")
+        return None
+    except reader.ReaderError as error:
         raise exceptions.Invalid(f"{disk}: {error}") from error
 
 

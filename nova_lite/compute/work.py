@@ -14,6 +14,7 @@ from typing import Any
 
 from nova_lite import objects
 from nova_lite.compute import shutdown, states
+from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
@@ -49,37 +50,68 @@ class Host:
         images: ImageStore,
         disks: ServerDisks,
         config_drives: ConfigDrives,
+        booting: Booting,
         wiring: Wiring,
         name: str,
         shutdown_timeout: int,
     ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
-        self.disks, self.config_drives, self.wiring = disks, config_drives, wiring
+        self.disks, self.config_drives, self.booting, self.wiring = disks, config_drives, booting, wiring
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
-        """What to run for a server. DriverError when its image is no longer there."""
+        """What to run for a server, without its network cards. DriverError when its image is no longer there."""
         with self.database.read() as connection:
-            image = db_images.get(connection, instance.image_ref)
-            if image is None:
-                raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
+            image = self._image(connection, instance)
             disks = self.disks.specs(connection, instance) + self.config_drives.specs(instance)
+        files = self.booting.of_image(image)
         return MachineSpec(
             uuid=instance.uuid,
             name=instance.display_name,
             vcpus=instance.flavor.vcpus,
             memory_mb=instance.flavor.memory_mb,
-            kernel=self.images.kernel(image),
-            kernel_format=image.kernel_format,
-            cmdline=image.cmdline,
-            initramfs=self.images.initramfs(image),
+            kernel=files.kernel,
+            kernel_format=files.kernel_format,
+            cmdline=files.cmdline,
+            initramfs=files.initramfs,
             disks=disks,
         )
 
-    def wired_spec(self, instance: objects.Instance) -> MachineSpec:
-        """What to run, its network cards connected and its config drive there. DriverError when they cannot be."""
+    def boots_from_disk(self, instance: objects.Instance) -> bool:
+        """Whether what the server boots is read from its disk each time. DriverError as for ``spec``."""
+        with self.database.read() as connection:
+            return self._image(connection, instance).boots_from_disk
+
+    def boot_spec(self, instance: objects.Instance) -> MachineSpec:
+        """What to start for a server: its network cards connected, its config drive there, its disk looked into if it
+        boots from that. DriverError as for ``spec``, and when these cannot be had.
+        """
         self.config_drives.make(instance)
-        return replace(self.spec(instance), nics=self.wiring.connect(instance))
+        spec = replace(self.spec(instance), nics=self.wiring.connect(instance))
+        with self.database.read() as connection:
+            image = self._image(connection, instance)
+        if not image.boots_from_disk:
+            return spec
+        found = self.info(instance.uuid)
+        if found.power_state in (PowerState.RUNNING, PowerState.PAUSED):
+            return spec  # started already: nobody boots with this
+        if found.pid:  # its guest has ended, but its process still has the disk
+            self.driver.power_off(instance.uuid)
+        root = next((disk for disk in spec.disks if disk.boot_index == 0), None)
+        files = self.booting.of_server(instance.uuid, image, root, spec.memory_mb)
+        return replace(
+            spec,
+            kernel=files.kernel,
+            kernel_format=files.kernel_format,
+            cmdline=files.cmdline,
+            initramfs=files.initramfs,
+        )
+
+    def _image(self, connection: Connection, instance: objects.Instance) -> objects.Image:
+        image = db_images.get(connection, instance.image_ref)
+        if image is None:
+            raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
+        return image
 
     def info(self, uuid: str) -> MachineInfo:
         """The VM as it is; SHUTDOWN when there is none."""
@@ -115,7 +147,7 @@ def _prepare(host: Host, instance: objects.Instance, operation: objects.Operatio
 
 
 def _boot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    host.driver.power_on(host.wired_spec(instance))
+    host.driver.power_on(host.boot_spec(instance))
 
 
 def _shut_down(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -132,12 +164,16 @@ def _power_off(host: Host, instance: objects.Instance, operation: objects.Operat
 
 
 def _reboot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    spec, hard = host.wired_spec(instance), bool(operation.args.get("hard"))
+    spec, hard = host.spec(instance), bool(operation.args.get("hard"))
     if not hard:
         host.shut_down(instance, spec, operation)
         if not host.is_current(operation):
             return
-    host.driver.reboot(spec, hard)
+    if host.boots_from_disk(instance):  # a reset would boot what was read from the disk last time
+        host.driver.power_off(instance.uuid)
+        host.driver.power_on(host.boot_spec(instance))
+    else:
+        host.driver.reboot(host.boot_spec(instance), hard)
 
 
 def _pause(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+#: The folder of an image with what its disk boots.
+BOOT = "boot"
+
 
 @dataclass
 class Image:
@@ -14,7 +17,8 @@ class Image:
     given files. ``disk`` names the raw disk there, of ``virtual_size`` bytes, that servers' disks are made from;
     ``disk_format`` is what the given file was, ``os_hash_value`` its digest by ``os_hash_algo``.
     ``kernel_format`` says how the kernel is started: ``flat16`` (real mode at 0x10000), ``elf64``, ``pvh`` or
-    ``bzimage``.
+    ``bzimage``. Where no kernel was given beside the disk, both are of the one that was found on it, in the folder
+    BOOT, or "" if there is none.
     """
 
     id: str
@@ -37,6 +41,11 @@ class Image:
     properties: dict[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def boots_from_disk(self) -> bool:
+        """Whether servers of it boot what their own disks say."""
+        return bool(self.disk) and (not self.kernel or self.kernel.startswith(f"{BOOT}/"))
 
     def policy_target(self) -> dict[str, object]:
         return {"project_id": self.project_id}

@@ -380,18 +380,27 @@ def test_an_image_of_a_disk_alone_takes_its_kernel_from_the_disk(tmp_path, compu
     assert own.cmdline == "console=ttyS0 single"
 
 
-def test_a_disk_alone_that_boots_nothing_is_no_image(tmp_path, computing):
-    before = sorted(computing.paths.images.iterdir())
+def test_a_disk_alone_that_boots_nothing_is_an_image_without_a_kernel_and_a_warning(tmp_path, computing):
     disk = boot_disks.filesystem("ext4", tmp_path / "a.img", {"x": "y"})
-    with pytest.raises(exceptions.Invalid, match="Nothing on the disk can be booted: looked on loop0"):
-        computing.store.add("none", None, disk=disk)
     files = in_boot({"vmlinuz": "no kernel", "grub/grub.cfg": "menuentry x { linux /boot/vmlinuz }"})
     text = boot_disks.filesystem("ext4", tmp_path / "b.img", files)
-    with pytest.raises(exceptions.Invalid, match="of no format known here"):
-        computing.store.add("text", None, disk=text)
+    for source, says in (
+        (disk, "Nothing on the disk can be booted: looked on loop0"),
+        (text, "of no format known here"),
+    ):
+        warnings: list[str] = []
+        image = computing.store.add("none", None, disk=source, warn=warnings.append)
+        assert (image.kernel, image.kernel_format, image.initramfs) == ("", "", None) and image.boots_from_disk
+        assert len(warnings) == 1 and says in warnings[0] and str(source) in warnings[0]
+        assert [path.name for path in (computing.paths.images / image.id).iterdir()] == ["disk.raw"]
     with pytest.raises(exceptions.Invalid, match="without a kernel"):
         computing.store.add("nothing", None)
-    assert sorted(computing.paths.images.iterdir()) == before
+
+
+def test_image_add_warns_of_a_disk_that_boots_nothing(tmp_path):
+    disk = boot_disks.filesystem("ext4", tmp_path / "a.img", {"x": "y"})
+    done = CliRunner().invoke(main, ["--state-path", str(tmp_path / "state"), "image", "add", "x", "--disk", str(disk)])
+    assert done.exit_code == 0 and "Warning: " in done.output and "there is nothing to boot" in done.output
 
 
 # -- nova-lite image inspect -------------------------------------------------------------------------------------------
