@@ -74,6 +74,7 @@ def running(options: str = "", workers: int = 2, threads: int = 4) -> Iterator[S
     config.write_text(
         f"[DEFAULT]\nstate_path = {state}/s\nlog_file = {state}/log\n"
         f"[api]\nbind_port = {port}\nauth_strategy = noauth2\nworkers = {workers}\nthreads = {threads}\n"
+        f"[serial_console]\nserialproxy_port = {free_port()}\n"
         "[quota]\ninstances = -1\ncores = -1\nram = -1\n"
         "[compute]\nparallel_operations = 4\ncpu_allocation_ratio = 10000\nram_allocation_ratio = 10000\n" + options
     )

@@ -14,8 +14,8 @@ from nova_lite import objects
 from nova_lite.compute.agent import make_driver
 from nova_lite.db import images
 from nova_lite.disks import overlay
-from nova_lite.hv.guests import FOLDER
 from tests import boot_disks
+from tests.kvm import disk_guest
 from tests.kvm.vmm_process import needs_kvm
 from tests.unit.computing import Computing, eventually
 
@@ -23,16 +23,11 @@ pytestmark = [needs_kvm, pytest.mark.skipif(shutil.which("gcc") is None, reason=
 
 MIB = 1 << 20
 TEXT = b"written by host"
-FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-ffreestanding", "-fno-pic", "-no-pie", "-mno-red-zone"]
-FLAGS += ["-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables"]
-FLAGS += ["-nostdlib", "-static", f"-Wl,-T,{FOLDER / 'elf.ld'}", "-Wl,-z,noexecstack", "-Wl,--build-id=none"]
 
 
 @pytest.fixture(scope="module", name="guest")
 def _guest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    guest = tmp_path_factory.mktemp("guest") / "disk_guest.elf"
-    subprocess.run(["gcc", *FLAGS, "-o", guest, Path(__file__).with_name("disk_guest.c")], check=True)
-    return guest
+    return disk_guest.build(tmp_path_factory.mktemp("guest") / "disk_guest.elf")
 
 
 @pytest.fixture(name="hosting")

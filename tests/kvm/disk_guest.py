@@ -1,0 +1,19 @@
+"""Builds the guest of disk_guest.c, which counts its boots on its first disk."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from nova_lite.hv.guests import FOLDER
+
+FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-ffreestanding", "-fno-pic", "-no-pie", "-mno-red-zone"]
+FLAGS += ["-mgeneral-regs-only", "-fno-stack-protector", "-fcf-protection=none", "-fno-asynchronous-unwind-tables"]
+FLAGS += ["-nostdlib", "-static", f"-Wl,-T,{FOLDER / 'elf.ld'}", "-Wl,-z,noexecstack", "-Wl,--build-id=none"]
+
+
+def build(target: Path, read_mib: int = 0) -> Path:
+    """An ELF file at ``target``; it reads the first ``read_mib`` MiB of the disk before it counts."""
+    source = Path(__file__).with_name("disk_guest.c")
+    subprocess.run(["gcc", *FLAGS, f"-DREAD_MIB={read_mib}", "-o", target, source], check=True)
+    return target
