@@ -8,13 +8,12 @@
 #include <linux/fs.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "linux_phase.h"
 
 #define DEPTH_MAX 32
 
@@ -28,17 +27,6 @@ static const struct phase {
     {"randread_qd32", false, true, 32, 4096},     {"randwrite_qd32", true, true, 32, 4096},
     {"seqread_256k", false, false, 4, 256 << 10}, {"seqwrite_256k", true, false, 4, 256 << 10},
 };
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 static void submit(aio_context_t context, int fd, const struct phase *phase, uint64_t blocks, unsigned long number,
                    struct iocb *request) {
@@ -70,8 +58,7 @@ static void run(int fd, const struct phase *phase, uint64_t bytes, unsigned long
         memset(buffer, (int)i, phase->size);
         slots[i].aio_buf = (uintptr_t)buffer;
     }
-    printf("bench: begin %s\n", phase->name);
-    int64_t start = now();
+    int64_t start = phase_begin(phase->name);
     for (; begun < phase->depth && begun < requests; begun++)
         submit(context, fd, phase, bytes / phase->size, begun, &slots[begun]);
     while (ended < requests) {
@@ -87,7 +74,7 @@ static void run(int fd, const struct phase *phase, uint64_t bytes, unsigned long
                 submit(context, fd, phase, bytes / phase->size, begun++, (struct iocb *)(uintptr_t)events[i].data);
         }
     }
-    printf("bench: end %s %lld\n", phase->name, (long long)(now() - start));
+    phase_end(phase->name, start);
     syscall(SYS_io_destroy, context);
     for (unsigned i = 0; i < phase->depth; i++)
         free((void *)(uintptr_t)slots[i].aio_buf);

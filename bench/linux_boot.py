@@ -51,13 +51,11 @@ class Runs:
 
     def __init__(self) -> None:
         self.found: dict[str, list[dict[str, Any]]] = {}
-        self._began = 0.0
+        self._processor_time = linux_vmms.ProcessorTime()
 
     def add(self, document: dict[str, Any], cpu_seconds: float = 0.0) -> None:
-        if "clock" not in document:
-            self._began = cpu_seconds
+        if not self._processor_time.ended(document, cpu_seconds):
             return
-        document["cpu"] = cpu_seconds - self._began
         print(f"{document['turn']} {document['name']}: {document['clock']:.2f} s, {document['cpu']:.2f} s of processor"
               f" time, VMM {document['vmm']:.2f} s", file=sys.stderr)  # fmt: skip
         if document["turn"] > 0:

@@ -6,12 +6,11 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "linux_phase.h"
 
 #define BLOCK (256u << 10)
 
@@ -24,17 +23,6 @@ struct order {
 };
 
 static uint8_t block[BLOCK];
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
 
 static void send_all(int fd, uint64_t bytes) {
     while (bytes > 0) {
@@ -100,12 +88,11 @@ static void run(const struct sockaddr_in *address, const char *name, uint8_t pha
     int fd = tcp();
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
         fail("connect");
-    printf("bench: begin %s\n", name);
-    int64_t start = now();
+    int64_t start = phase_begin(name);
     if (write(fd, &order, sizeof(order)) != sizeof(order))
         fail("write");
     play(fd, phase, amount, 1);
-    printf("bench: end %s %lld\n", name, (long long)(now() - start));
+    phase_end(name, start);
     close(fd);
 }
 

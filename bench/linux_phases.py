@@ -56,8 +56,9 @@ def compiled(source: Path, folder: Path) -> Path:
 def turns(comparison: Comparison, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A document at the begin and at the end of each phase of each VM."""
     with tempfile.TemporaryDirectory(prefix="nlb-") as name, comparison.vmms(Path(name), given) as vmms:
-        for _ in range(given.rounds):
-            for vmm in (OURS, BASELINE, *comparison.others):
+        names = (OURS, BASELINE, *comparison.others)
+        for number in range(given.rounds):
+            for vmm in names if number % 2 == 0 else reversed(names):  # what comes first is nobody's advantage
                 with vmms.running(vmm) as vm:
                     for phase in comparison.amounts:
                         begin, end = f"bench: begin {phase}".encode(), f"bench: end {phase} ".encode()
@@ -75,20 +76,18 @@ class Runs:
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
         self._found: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._began = 0.0
+        self._processor_time = linux_vmms.ProcessorTime()
 
     def add(self, document: dict[str, Any], cpu_seconds: float = 0.0) -> None:
-        if "clock" not in document:
-            self._began = cpu_seconds
+        if not self._processor_time.ended(document, cpu_seconds):
             return
-        document["cpu"] = cpu_seconds - self._began
         name, phase = document["name"], document["phase"]
         print(f"{name} {phase}: {document['clock']:.3f} s, {document['cpu']:.2f} s of processor time", file=sys.stderr)
         self._found.setdefault((name, phase), []).append(document)
 
-    def _rates(self, key: str) -> dict[str, dict[str, float]]:
+    def _rates(self, key: str, of_seconds: Callable[[list[float]], float]) -> dict[str, dict[str, float]]:
         def rate(name: str, phase: str) -> float:
-            seconds = statistics.median(run[key] for run in self._found[name, phase])
+            seconds = of_seconds([run[key] for run in self._found[name, phase]])
             return round(self._comparison.amounts[phase] / max(seconds, LEAST_SECONDS), 1)
 
         names = (OURS, BASELINE, *self._comparison.others)
@@ -96,7 +95,8 @@ class Runs:
 
     def result(self, counted: tuple[str, ...]) -> dict[str, object]:
         """``counted``: which of "clock" and "cpu" there are; the worst phase by any of them is the value."""
-        rates = {key: self._rates(key) for key in counted}
+        rates = {key: self._rates(key, statistics.median) for key in counted}
+        spread = {key: {"least": self._rates(key, max), "most": self._rates(key, min)} for key in counted}
         ratios = {
             key: {phase: round(found[OURS] / found[BASELINE], 3) for phase, found in rates[key].items()}
             for key in counted
@@ -106,7 +106,7 @@ class Runs:
             "name": self._comparison.name, "value": rates[key][phase][OURS],
             "unit": f"{self._comparison.unit}/s by {key}, {phase}", "baseline": rates[key][phase][BASELINE],
             "baseline_name": self._comparison.baseline_name, "ratio": ratio, "target": TARGET, "ok": ratio >= TARGET,
-            "ratios": ratios, "rates": rates, "rounds": len(self._found[OURS, phase]),
+            "ratios": ratios, "rates": rates, "spread": spread, "rounds": len(self._found[OURS, phase]),
             "kvm": self._found[OURS, phase][0]["kvm"],
         }  # fmt: skip
 

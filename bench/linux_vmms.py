@@ -199,6 +199,21 @@ class Vmms:
                 qemu.kill()
 
 
+class ProcessorTime:
+    """Between two documents, the begin of something and its end (which has "clock"), what the box used, as "cpu"."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def ended(self, document: dict[str, Any], cpu_seconds: float) -> bool:
+        """Whether ``document`` is an end; "cpu" is in it then. ``cpu_seconds``: used so far."""
+        if "clock" not in document:
+            self._began = cpu_seconds
+            return False
+        document["cpu"] = cpu_seconds - self._began
+        return True
+
+
 def in_box(module: str, arguments: Sequence[str], found: Callable[[dict[str, Any], float], None]) -> int:
     """Run ``module --here --raw`` in a box; each line of JSON that it prints goes to ``found``, with a time.
 

@@ -282,6 +282,8 @@ static const struct {
     {"block_rate_without_ring", test_block_rate_without_ring},
     {"net", test_net},
     {"net_pairs", test_net_pairs},
+    {"net_sizes", test_net_sizes},
+    {"net_answers", test_net_answers},
     {"console", test_console},
     {"watchdog", test_watchdog},
     {"vsock", test_vsock},

@@ -36,6 +36,8 @@ void test_block_threads_without_ring(void);
 void test_block_rate_without_ring(void);
 void test_rate_limiter(void);
 void test_net_pairs(void);
+void test_net_sizes(void);
+void test_net_answers(void);
 void test_net(void);
 void test_vsock(void);
 void test_console(void);

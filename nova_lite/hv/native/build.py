@@ -45,6 +45,7 @@ DEVICE_CORE = (
     "virtio/gate.c",
     "virtio/loop.c",
     "virtio/net.c",
+    "virtio/net_receive.c",
     "virtio/pci_transport.c",
     "virtio/queue.c",
     "virtio/rate_limit_group.c",

@@ -87,13 +87,13 @@ static void count_done(struct block *block, const struct block_request *request)
 }
 
 /* By several threads at once: what one of them sees may be a request behind, never wrong for long. */
-static void count_latency(struct block *block, const struct block_job *job) {
+static void count_latency(struct block *block, const struct block_job *job, uint64_t now_ns) {
     bool write = job->request.operation == BLOCK_WRITE;
     if (!write && job->request.operation != BLOCK_READ)
         return;
     struct block_latency *latency = &block->latencies[write];
     struct virtio_counter *shown = &block->device.counters[write ? BLOCK_WRITE_LATENCY : BLOCK_READ_LATENCY];
-    uint64_t passed = monotonic_ns() - job->begun_ns, least = counted(&latency->least_ns);
+    uint64_t passed = now_ns - job->begun_ns, least = counted(&latency->least_ns);
     count_shared(&latency->total_ns, passed);
     count_shared(&latency->count, 1);
     while ((least == 0 || passed < least) &&
@@ -114,11 +114,11 @@ static void say(struct block *block, struct block_job *job, uint8_t status) {
     *job->status_at = status;
 }
 
-enum block_step block_begin(struct block *block, struct block_job *job) {
+enum block_step block_begin(struct block *block, struct block_job *job, uint64_t now_ns) {
     struct virtio_blk_outhdr header;
     uint8_t status;
     bool for_backend = true;
-    job->begun_ns = monotonic_ns();
+    job->begun_ns = now_ns;
     job->status_at = chain_take_last(&job->chain);
     if (job->status_at == NULL || !chain_read(&job->chain, &header, sizeof(header)))
         return BLOCK_NO_REQUEST; /* nowhere to say so */
@@ -154,10 +154,10 @@ enum block_step block_begin(struct block *block, struct block_job *job) {
     return BLOCK_DONE;
 }
 
-void block_end(struct block *block, struct block_job *job, int result) {
+void block_end(struct block *block, struct block_job *job, int result, uint64_t now_ns) {
     if (result == 0) {
         count_done(block, &job->request);
-        count_latency(block, job);
+        count_latency(block, job, now_ns);
     }
     say(block, job, result == 0 ? VIRTIO_BLK_S_OK : result == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR);
 }

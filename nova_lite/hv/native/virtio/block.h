@@ -66,9 +66,9 @@ enum block_step { BLOCK_NO_REQUEST, BLOCK_DONE, BLOCK_FOR_BACKEND };
 
 /* Read the request in ``job->chain``. BLOCK_DONE: its status stands already; BLOCK_FOR_BACKEND: ``job->request`` is to
  * be done, then block_end. Called by several threads. */
-enum block_step block_begin(struct block *block, struct block_job *job);
+enum block_step block_begin(struct block *block, struct block_job *job, uint64_t now_ns);
 /* The backend's result, 0 or a negative errno, becomes the guest's. */
-void block_end(struct block *block, struct block_job *job, int result);
+void block_end(struct block *block, struct block_job *job, int result, uint64_t now_ns);
 uint64_t block_request_bytes(const struct chain *chain);
 
 /* block_threads.c: the device's threads, on io_uring where the host has it. */

@@ -9,10 +9,14 @@
 
 #define JOBS 64 /* requests under way; a power of two */
 #define ROUNDS_UNTOLD 8
+#define TURNS_UNWATCHED 16
 
 struct block_ring {
     struct uring uring;
-    unsigned placed; /* jobs in the ring; of the ring's thread alone */
+    /* Of the ring's thread alone: */
+    unsigned placed; /* jobs in the ring */
+    bool watched; /* the epoll tells of ends */
+    unsigned turns_ended; /* one after another in which the kernel did all at once */
     /* Under the device's lock: */
     struct block_job *unused;
     unsigned begun; /* jobs that were ever used; the rest of their memory is untouched and costs nothing */
@@ -34,6 +38,7 @@ int block_ring_init(struct block *block) {
     ring->slow_end = &ring->slow;
     pthread_cond_init(&ring->slow_came, NULL);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = BLOCK_RING_EVENT};
+    ring->watched = true;
     block->ring = ring;
     if (epoll_ctl(block->epoll_fd, EPOLL_CTL_ADD, ring->uring.fd, &event) == 0)
         return 0;
@@ -78,7 +83,8 @@ static void tell(struct virtio_device *device) {
 static void do_slowly(struct block *block, struct block_job *job) {
     struct virtio_device *device = &block->device;
     pthread_mutex_unlock(&device->lock);
-    block_end(block, job, block->backend->kind->perform(block->backend, &job->request));
+    int result = block->backend->kind->perform(block->backend, &job->request);
+    block_end(block, job, result, monotonic_ns());
     pthread_mutex_lock(&device->lock);
     finish(block, job, BLOCK_DONE);
 }
@@ -112,6 +118,7 @@ static bool take_up(struct block *block) {
     struct virtio_device *device = &block->device;
     struct block_ring *ring = block->ring;
     bool taken = false;
+    uint64_t now_ns = 0; /* one look at the clock does for all of them */
     ring->starved = false;
     for (unsigned i = 0; i < device->queue_count; i++) {
         while (virtio_running(device) && device->queues[i].ready) {
@@ -128,7 +135,8 @@ static bool take_up(struct block *block) {
             job->queue = i;
             device->in_flight++;
             taken = true;
-            enum block_step step = block_begin(block, job);
+            now_ns = now_ns != 0 ? now_ns : monotonic_ns();
+            enum block_step step = block_begin(block, job, now_ns);
             if (step != BLOCK_FOR_BACKEND)
                 finish(block, job, step);
             else if (place(block, job))
@@ -146,11 +154,13 @@ static bool reap(struct block *block) {
     struct block_job *job;
     int32_t result;
     bool any = false;
+    uint64_t now_ns = 0;
     while ((job = uring_reap(&ring->uring, &result)) != NULL) {
         ring->placed--;
         any = true;
         if (result >= 0 && (uint64_t)result == job->request.size) {
-            block_end(block, job, 0);
+            now_ns = now_ns != 0 ? now_ns : monotonic_ns();
+            block_end(block, job, 0, now_ns);
             finish(block, job, BLOCK_DONE);
         } else { /* refused, or not all of it: once more, with time */
             hand_over(block, job);
@@ -186,6 +196,19 @@ void block_ring_turn(struct block *block) {
 
 bool block_ring_busy(const struct block *block) {
     return block->ring->placed > 0;
+}
+
+/* Wait for ends, unless the disk is one that does everything while it is asked: there each end would come once more, as
+ * an event. */
+static void watch_ends(struct block *block) {
+    struct block_ring *ring = block->ring;
+    bool busy = block_ring_busy(block);
+    ring->turns_ended = busy ? 0 : ring->turns_ended + 1;
+    bool wanted = busy || (ring->watched && ring->turns_ended < TURNS_UNWATCHED);
+    if (wanted == ring->watched)
+        return;
+    struct epoll_event event = {.events = wanted ? EPOLLIN | EPOLLET : 0, .data.u32 = BLOCK_RING_EVENT};
+    ring->watched = epoll_ctl(block->epoll_fd, EPOLL_CTL_MOD, ring->uring.fd, &event) == 0 ? wanted : ring->watched;
 }
 
 void block_ring_finish(struct block *block) {
@@ -233,6 +256,7 @@ static void *ring_main(void *opaque) {
         block_ring_turn(block);
         if (stop)
             block_ring_finish(block);
+        watch_ends(block); /* tells at once of what has ended meanwhile */
         inside = block_ring_busy(block); /* the kernel is at work on the guest's memory */
         if (!inside)
             gate_leave(block->device.gate);

@@ -84,9 +84,11 @@ static void drain(struct block *block, unsigned index) {
             virtio_kick(device, index);
         }
         pthread_mutex_unlock(&device->lock);
-        enum block_step step = block_begin(block, &job);
-        if (step == BLOCK_FOR_BACKEND)
-            block_end(block, &job, block->backend->kind->perform(block->backend, &job.request));
+        enum block_step step = block_begin(block, &job, monotonic_ns());
+        if (step == BLOCK_FOR_BACKEND) {
+            int result = block->backend->kind->perform(block->backend, &job.request);
+            block_end(block, &job, result, monotonic_ns());
+        }
         pthread_mutex_lock(&device->lock);
         if (virtio_running(device)) { /* else the driver has given up on it */
             if (step == BLOCK_NO_REQUEST)

@@ -28,9 +28,7 @@ static void on_kick(void *opaque, uint32_t events) {
     struct virtio_kick *kick = opaque;
     struct virtio_device *device = kick->device;
     unsigned queue = (unsigned)(kick - device->kicks);
-    eventfd_t count;
-    (void)events;
-    eventfd_read(kick->source.fd, &count);
+    (void)events; /* the eventfd is not read: each write wakes an edge-triggered epoll */
     pthread_mutex_lock(&device->lock);
     count_shared(&device->notifications, 1);
     if (virtio_running(device) && device->queues[queue].ready)
@@ -70,7 +68,7 @@ int virtio_attach(struct virtio_device *device, const struct virtio_host *host) 
         if (queue->kick_fd < 0)
             result = -errno;
         else if (!device->kind->own_threads)
-            result = loop_add(device->loop, &device->kicks[i].source, EPOLLIN);
+            result = loop_add(device->loop, &device->kicks[i].source, EPOLLIN | EPOLLET);
     }
     reset_state(device);
     if (result == 0 && device->kind->attached != NULL)

@@ -10,11 +10,14 @@
 
 #define STACK_SIZE (64 * 1024)
 #define BATCH 16
+#define LATER_MS 4
+#define LATER_TURNS 8
 
 int loop_init(struct loop *loop, struct gate *gate) {
     struct epoll_event stop = {.events = EPOLLIN, .data.ptr = NULL};
     loop->gate = gate;
     loop->running = false;
+    loop->later = NULL;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->epoll_fd >= 0 && loop->stop_fd >= 0 &&
@@ -47,12 +50,42 @@ void loop_remove(struct loop *loop, struct loop_source *source) {
     epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
 }
 
+void loop_later(struct loop *loop, struct loop_later *later) {
+    if (later->waits)
+        return;
+    if (loop->later == NULL)
+        loop->turns = 0;
+    later->waits = true;
+    later->next = loop->later;
+    loop->later = later;
+}
+
+void loop_never(struct loop *loop, struct loop_later *later) {
+    for (struct loop_later **at = &loop->later; *at != NULL; at = &(*at)->next) {
+        if (*at == later) {
+            *at = later->next;
+            break;
+        }
+    }
+    later->waits = false;
+}
+
+static void run_later(struct loop *loop) {
+    while (loop->later != NULL) {
+        struct loop_later *later = loop->later;
+        loop->later = later->next;
+        later->waits = false;
+        later->run(later->opaque);
+    }
+}
+
 /* -1 when the loop shall stop. */
 static int serve(struct loop *loop, int timeout_ms) {
     struct epoll_event events[BATCH];
-    int count = epoll_wait(loop->epoll_fd, events, BATCH, timeout_ms);
+    bool may_rest = timeout_ms < 0 || timeout_ms > LATER_MS;
+    int count = epoll_wait(loop->epoll_fd, events, BATCH, loop->later != NULL && may_rest ? LATER_MS : timeout_ms);
     bool stop = false;
-    if (count <= 0)
+    if (count < 0 || (count == 0 && loop->later == NULL))
         return 0; /* EINTR: look again */
     gate_enter(loop->gate);
     for (int i = 0; i < count; i++) {
@@ -62,6 +95,8 @@ static int serve(struct loop *loop, int timeout_ms) {
         else if (source->fd >= 0) /* another source's turn may have closed it */
             source->ready(source->opaque, events[i].events);
     }
+    if (loop->later != NULL && (count == 0 || ++loop->turns > LATER_TURNS))
+        run_later(loop);
     gate_leave(loop->gate);
     return stop ? -1 : count;
 }

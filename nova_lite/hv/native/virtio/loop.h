@@ -13,8 +13,18 @@ struct loop_source {
     void *opaque;
 };
 
+/* Something that has time, see loop_later. */
+struct loop_later {
+    void (*run)(void *opaque); /* in the loop's thread, inside the gate */
+    void *opaque;
+    bool waits;
+    struct loop_later *next;
+};
+
 struct loop {
     int epoll_fd, stop_fd;
+    struct loop_later *later;
+    unsigned turns; /* since something waits there */
     struct gate *gate;
     pthread_t thread;
     bool running;
@@ -29,6 +39,10 @@ void loop_stop(struct loop *loop);
 int loop_add(struct loop *loop, struct loop_source *source, uint32_t events);
 void loop_change(struct loop *loop, struct loop_source *source, uint32_t events);
 void loop_remove(struct loop *loop, struct loop_source *source);
+/* In the loop's thread: run it once the loop has had nothing to do for some milliseconds, or has had a few turns. */
+void loop_later(struct loop *loop, struct loop_later *later);
+/* Nothing of it any more. */
+void loop_never(struct loop *loop, struct loop_later *later);
 /* Serve what is ready, at most ``timeout_ms`` later; how many sources that were. For the thread, and for tests. */
 int loop_turn(struct loop *loop, int timeout_ms);
 

@@ -6,7 +6,6 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_ids.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,48 +14,16 @@
 #include <unistd.h>
 
 #include "virtio/kinds.h"
-#include "virtio/rate_limiter.h"
+#include "virtio/net.h"
 
-#define HEADER_SIZE sizeof(struct virtio_net_hdr_v1)
-#define BUFFERS_AT offsetof(struct virtio_net_hdr_v1, num_buffers)
-#define PACKET_SIZE (HEADER_SIZE + 18 + 65535) /* the largest a tap gives: an IP packet, an Ethernet header, a VLAN */
-#define BATCH 256
 #define CONTROL_QUEUE_SIZE 64
 
 _Static_assert(2 * NL_NET_PAIRS + 1 <= VIRTIO_QUEUES, "all pairs and the control queue have room");
 
-enum { RECEIVE, TRANSMIT };
-enum { RX_BYTES, RX_FRAMES, TX_BYTES, TX_FRAMES, RX_DROPPED, TX_DROPPED, LIMITED };
 static const char *const counter_names[] = {"rx_bytes",   "rx_frames",  "tx_bytes",    "tx_frames",
                                             "rx_dropped", "tx_dropped", "rate_limited"};
 
-/* A receiving and a transmitting queue. */
-struct pair {
-    struct net *net;
-    unsigned receive, transmit; /* numbers of the queues */
-    bool attached;              /* the tap hands packets to it */
-    bool watched;               /* the loop waits for them */
-    struct loop_source tap;
-    size_t waiting; /* bytes of a packet in ``packet`` for which the guest has no room yet */
-    uint8_t packet[PACKET_SIZE];
-};
-
-struct net {
-    struct virtio_device device;
-    struct loop_source timer;
-    struct rate_limiter limiters[2];
-    unsigned pair_count;
-    struct pair *pairs;
-};
-
-static void watch_tap(struct pair *pair, bool on) {
-    if (pair->tap.fd >= 0 && pair->watched != on)
-        loop_change(pair->net->device.loop, &pair->tap, on ? EPOLLIN : 0);
-    pair->watched = on;
-}
-
-/* Whether ``bytes`` may pass now; if not, the timer brings both queues back. */
-static bool within_limits(struct net *net, unsigned direction, size_t bytes) {
+bool net_within_limits(struct net *net, unsigned direction, size_t bytes) {
     struct rate_limiter *limiter = &net->limiters[direction];
     if (!rate_limiter_limits(limiter))
         return true;
@@ -66,91 +33,34 @@ static bool within_limits(struct net *net, unsigned direction, size_t bytes) {
     struct itimerspec timer = {
         .it_value = {.tv_sec = (time_t)(wait / 1000000000u), .tv_nsec = (long)(wait % 1000000000u)}};
     timerfd_settime(net->timer.fd, 0, &timer, NULL);
-    count_shared(&net->device.counters[LIMITED].value, 1);
+    count_shared(&net->device.counters[NET_LIMITED].value, 1);
     return false;
 }
 
-/* Hand the packet to the guest, in several chains if it must be and the driver can. False: there is no room yet. */
-static bool deliver(struct pair *pair) {
+/* The loop has been quiet, or busy for long: the guest is told of what was sent, should it still want to know. */
+static void on_later(void *opaque) {
+    struct net_pair *pair = opaque;
     struct virtio_device *device = &pair->net->device;
-    struct virtqueue *queue = &device->queues[pair->receive];
-    bool mergeable = virtio_has(device, VIRTIO_NET_F_MRG_RXBUF);
-    struct {
-        uint16_t head;
-        uint32_t size;
-    } used[VIRTIO_QUEUE_SIZE_MAX];
-    struct chain chain;
-    uint8_t *buffers_at = NULL;
-    uint16_t count = 0, one = 1;
-    size_t done = 0;
-    memcpy(pair->packet + BUFFERS_AT, &one, sizeof(one));
-    while (done < pair->waiting) {
-        bool popped = count < queue->size && virtio_pop(device, pair->receive, &chain);
-        if (!popped) {
-            for (; count > 0; count--)
-                virtqueue_unpop(queue);
-            return false;
-        }
-        size_t room = chain.in_size < pair->waiting - done ? (size_t)chain.in_size : pair->waiting - done;
-        if (count == 0 && chain.in_count > 0 && chain.in[0].iov_len >= HEADER_SIZE)
-            buffers_at = (uint8_t *)chain.in[0].iov_base + BUFFERS_AT;
-        chain_write(&chain, pair->packet + done, room);
-        done += room;
-        used[count].head = chain.head;
-        used[count++].size = (uint32_t)room;
-        if (done < pair->waiting && (!mergeable || buffers_at == NULL)) { /* a driver that offers too small buffers */
-            count_shared(&device->counters[RX_DROPPED].value, 1);
-            used[0].size = 0;
-            break;
-        }
-    }
-    if (count > 1)
-        memcpy(buffers_at, &count, sizeof(count));
-    for (unsigned i = 0; i < count; i++)
-        virtqueue_push(queue, used[i].head, used[i].size);
-    pair->waiting = 0;
-    return true;
+    pthread_mutex_lock(&device->lock);
+    if (virtio_running(device))
+        virtio_tell(device, pair->transmit);
+    pthread_mutex_unlock(&device->lock);
 }
 
-/* The next packet of the tap; false when there is none. */
-static bool fetch(struct pair *pair) {
-    struct net *net = pair->net;
-    ssize_t got = pair->tap.fd < 0 ? -1 : read(pair->tap.fd, pair->packet, sizeof(pair->packet));
-    if (got < 0 && pair->tap.fd >= 0 && errno != EAGAIN && errno != EINTR && errno != EIO) {
-        loop_remove(net->device.loop, &pair->tap); /* the tap is gone: do not ask it for ever */
-        close(pair->tap.fd);
-        pair->tap.fd = -1;
-    }
-    if (got <= (ssize_t)HEADER_SIZE)
-        return false;
-    pair->waiting = (size_t)got;
-    count_shared(&net->device.counters[RX_BYTES].value, (uint64_t)got - HEADER_SIZE);
-    count_shared(&net->device.counters[RX_FRAMES].value, 1);
-    return true;
+/* Often the answer is there at once, for the host's own network does what it is sent before ``writev`` returns. A driver
+ * looks at what it has sent when packets come, so that one interrupt does for both: the other is put off, and most often
+ * nobody wants it any more then. */
+static void tell_of_sent(struct net_pair *pair, unsigned sent) {
+    struct virtio_device *device = &pair->net->device;
+    const struct virtqueue *queue = &device->queues[pair->transmit];
+    bool answered = sent > 0 && pair->watched && device->queues[pair->receive].ready && net_receive(pair);
+    if (answered && queue->event_index && virtqueue_untold(queue) < queue->size / 2)
+        loop_later(device->loop, &pair->later);
+    else
+        virtio_tell(device, pair->transmit);
 }
 
-static void receive(struct pair *pair) {
-    struct net *net = pair->net;
-    struct virtqueue *queue = &net->device.queues[pair->receive];
-    bool room = true, allowed = true;
-    virtqueue_hold_kicks(queue);
-    for (unsigned i = 0; i < BATCH && room && allowed; i++) {
-        bool fresh = pair->waiting == 0;
-        if (fresh && !fetch(pair))
-            break;
-        allowed = !fresh || within_limits(net, RECEIVE, pair->waiting - HEADER_SIZE);
-        if (!allowed)
-            break;
-        uint16_t index;
-        do
-            index = virtqueue_index(queue);
-        while (!(room = deliver(pair)) && virtqueue_await_more(queue, index)); /* buffers have come just now */
-    }
-    watch_tap(pair, room && allowed);
-    virtio_tell(&net->device, pair->receive);
-}
-
-static void transmit(struct pair *pair) {
+static void transmit(struct net_pair *pair) {
     struct net *net = pair->net;
     struct virtio_device *device = &net->device;
     struct virtqueue *queue = &device->queues[pair->transmit];
@@ -159,34 +69,34 @@ static void transmit(struct pair *pair) {
     unsigned sent = 0;
     do {
         virtqueue_hold_kicks(queue);
-        while (sent < BATCH && virtio_pop(device, pair->transmit, &chain)) {
-            if (!within_limits(net, TRANSMIT, chain.out_size)) {
+        while (sent < NET_BATCH && virtio_pop(device, pair->transmit, &chain)) {
+            if (!net_within_limits(net, NET_TRANSMIT, chain.out_size)) {
                 virtqueue_unpop(queue);
                 virtio_tell(device, pair->transmit);
                 return;
             }
             /* The header goes as it is: the kernel checks it as it does any process's. */
-            ssize_t done = pair->tap.fd < 0 || chain.out_size > PACKET_SIZE
+            ssize_t done = pair->tap.fd < 0 || chain.out_size > NET_PACKET_SIZE
                                ? -1
                                : writev(pair->tap.fd, chain.out, (int)chain.out_count);
-            count_shared(&counters[done < 0 ? TX_DROPPED : TX_FRAMES].value, 1);
-            if (done > (ssize_t)HEADER_SIZE)
-                count_shared(&counters[TX_BYTES].value, (uint64_t)done - HEADER_SIZE);
+            count_shared(&counters[done < 0 ? NET_TX_DROPPED : NET_TX_FRAMES].value, 1);
+            if (done > (ssize_t)NET_HEADER_SIZE)
+                count_shared(&counters[NET_TX_BYTES].value, (uint64_t)done - NET_HEADER_SIZE);
             virtqueue_push(queue, chain.head, 0);
             sent++;
         }
-        if (sent >= BATCH) { /* others want their turn */
+        if (sent >= NET_BATCH) { /* others want their turn */
             virtio_kick(device, pair->transmit);
             break;
         }
     } while (virtqueue_await_kicks(queue));
-    virtio_tell(device, pair->transmit);
+    tell_of_sent(pair, sent);
 }
 
 /* Packets arrive on the first ``count`` pairs from now on. */
 static void use_pairs(struct net *net, unsigned count) {
     for (unsigned i = 0; i < net->pair_count && net->pair_count > 1; i++) {
-        struct pair *pair = &net->pairs[i];
+        struct net_pair *pair = &net->pairs[i];
         struct ifreq request = {.ifr_flags = i < count ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE};
         if (pair->attached == (i < count))
             continue;
@@ -235,21 +145,21 @@ static void process(struct virtio_device *device, unsigned index) {
         control(net, index);
     else if (index > 2 * pairs)
         return;
-    else if (index % 2 == TRANSMIT)
+    else if (index % 2 == NET_TRANSMIT)
         transmit(&net->pairs[index / 2]);
     else if (net->pairs[index / 2].attached)
-        receive(&net->pairs[index / 2]);
+        net_receive(&net->pairs[index / 2]);
 }
 
 static void on_tap(void *opaque, uint32_t events) {
-    struct pair *pair = opaque;
+    struct net_pair *pair = opaque;
     struct virtio_device *device = &pair->net->device;
     (void)events;
     pthread_mutex_lock(&device->lock);
     if (virtio_running(device) && device->queues[pair->receive].ready && pair->attached)
-        receive(pair);
+        net_receive(pair);
     else
-        watch_tap(pair, false);
+        net_watch_tap(pair, false);
     pthread_mutex_unlock(&device->lock);
 }
 
@@ -274,20 +184,28 @@ static void activate(struct virtio_device *device) {
         offload |= TUN_F_TSO6;
     ioctl(net->pairs[0].tap.fd, TUNSETOFFLOAD, (unsigned long)offload); /* what it refuses it does itself */
     use_pairs(net, 1);
-    watch_tap(&net->pairs[0], true);
+    net_watch_tap(&net->pairs[0], true);
 }
 
 static void reset(struct virtio_device *device) {
     struct net *net = device->state;
     for (unsigned i = 0; i < net->pair_count; i++) {
-        watch_tap(&net->pairs[i], false);
-        net->pairs[i].waiting = 0;
+        net_watch_tap(&net->pairs[i], false);
+        net->pairs[i].waiting = net->pairs[i].expected = 0;
     }
+}
+
+/* What was put off must not be missing from a snapshot. */
+static void settle(struct virtio_device *device) {
+    struct net *net = device->state;
+    for (unsigned i = 0; i < net->pair_count; i++)
+        on_later(&net->pairs[i]);
 }
 
 static void close_net(struct virtio_device *device) {
     struct net *net = device->state;
     for (unsigned i = 0; i < net->pair_count; i++) {
+        loop_never(device->loop, &net->pairs[i].later);
         loop_remove(device->loop, &net->pairs[i].tap); /* others may have the tap open: closing it would not do */
         close(net->pairs[i].tap.fd);
     }
@@ -312,11 +230,12 @@ static const struct virtio_kind kind = {.name = "net",
                                         .process = process,
                                         .activate = activate,
                                         .reset = reset,
+                                        .settle = settle,
                                         .close = close_net};
 
 struct virtio_device *net_create(const struct nl_net_config *config) {
     struct net *net = calloc(1, sizeof(*net));
-    struct pair *pairs = calloc(config->pairs, sizeof(*pairs));
+    struct net_pair *pairs = calloc(config->pairs, sizeof(*pairs));
     int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (net == NULL || pairs == NULL || timer < 0) {
         if (timer >= 0)
@@ -355,13 +274,14 @@ struct virtio_device *net_create(const struct nl_net_config *config) {
     net->pairs = pairs;
     for (unsigned i = 0; i < config->pairs; i++) {
         pairs[i].net = net;
-        pairs[i].receive = 2 * i + RECEIVE;
-        pairs[i].transmit = 2 * i + TRANSMIT;
+        pairs[i].receive = 2 * i + NET_RECEIVE;
+        pairs[i].transmit = 2 * i + NET_TRANSMIT;
         pairs[i].attached = true; /* as the kernel has it for a descriptor just opened */
         pairs[i].tap = (struct loop_source){.fd = config->tap_fds[i], .ready = on_tap, .opaque = &pairs[i]};
+        pairs[i].later = (struct loop_later){.run = on_later, .opaque = &pairs[i]};
     }
     net->timer = (struct loop_source){.fd = timer, .ready = on_timer, .opaque = net};
-    rate_limiter_init(&net->limiters[RECEIVE], &config->limiter, monotonic_ns());
-    rate_limiter_init(&net->limiters[TRANSMIT], &config->limiter, monotonic_ns());
+    rate_limiter_init(&net->limiters[NET_RECEIVE], &config->limiter, monotonic_ns());
+    rate_limiter_init(&net->limiters[NET_TRANSMIT], &config->limiter, monotonic_ns());
     return device;
 }

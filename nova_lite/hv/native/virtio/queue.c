@@ -144,6 +144,10 @@ bool virtqueue_wants_interrupt(struct virtqueue *queue) {
     return !(load(queue->available_ring + RING_FLAGS) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+uint16_t virtqueue_untold(const struct virtqueue *queue) {
+    return (uint16_t)(queue->next_used - queue->told_used);
+}
+
 void virtqueue_hold_kicks(struct virtqueue *queue) {
     if (queue->ready && !queue->event_index) /* with the event index, not moving it is enough */
         store(queue->used_ring + RING_FLAGS, VRING_USED_F_NO_NOTIFY);

@@ -49,6 +49,8 @@ bool virtqueue_waiting(const struct virtqueue *queue);
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 /* Whether the guest wants to be told of what was pushed since it was told last. */
 bool virtqueue_wants_interrupt(struct virtqueue *queue);
+/* How many chains were pushed since it was looked at last. */
+uint16_t virtqueue_untold(const struct virtqueue *queue);
 /* Ask the guest not to notify while the device looks by itself. */
 void virtqueue_hold_kicks(struct virtqueue *queue);
 /* Ask for notifications again; true when chains have come meanwhile, which bring no notification. */
