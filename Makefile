@@ -28,7 +28,7 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
 	@$(PY) -m pytest -p tests.tiers tests/nested
 
-fuzz: bootstrap ## Hostile guests and kernels: ten minutes for each device and loader (SECONDS=…); needs clang
+fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang
 	@$(PY) fuzz/run.py $(or $(SECONDS),600)
 
 lint: bootstrap ## ruff

@@ -20,7 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from nova_lite.hv.vmm import bzimage, elf, kernel_file, linux_boot, loader, unpack
@@ -36,8 +36,16 @@ PATIENCE = 10.0
 ROOM = 1 << 30
 LONGEST = 1 << 16
 
-_TRACED = {module.__file__ for module in (bzimage, elf, kernel_file, linux_boot, loader, unpack)}
+_TRACED: set[str | None] = set()
 _NUMBERS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 1 << 31, 0xFFFFFFFF, (1 << 64) - 1)
+
+
+def trace(*modules: ModuleType) -> None:
+    """Tell which of these modules' lines an input reaches, too."""
+    _TRACED.update(module.__file__ for module in modules)
+
+
+trace(bzimage, elf, kernel_file, linux_boot, loader, unpack)
 
 Target = Callable[[bytes], None]
 Lines = set[tuple[CodeType, int]]
@@ -105,7 +113,6 @@ def unpack_only(data: bytes) -> None:
 
 
 TARGETS: dict[str, Target] = {"bzimage": load, "elf": load, "unpack": unpack_only}
-KINDS = tuple(TARGETS)
 
 
 def attempt(target: Target, data: bytes) -> Lines:
@@ -162,9 +169,9 @@ def mutate(chance: random.Random, data: bytes, others: list[bytes]) -> bytes:
     return bytes(changed[:LONGEST])
 
 
-def fuzz(kind: str, seconds: float | None, runs: int | None, seed: int) -> int:
+def fuzz(kind: str, target: Target, seconds: float | None, runs: int | None, seed: int) -> int:
     """Until one of the limits; how many inputs were tried. Raises Finding, with its input kept."""
-    chance, target = random.Random(seed), TARGETS[kind]
+    chance = random.Random(seed)
     kept = WORK / kind
     kept.mkdir(parents=True, exist_ok=True)
     pool: list[bytes] = []
@@ -197,9 +204,10 @@ def _too_slow(_number: int, _frame: FrameType | None) -> None:
     raise _TooSlow
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=str(__doc__).partition(":")[0])
-    parser.add_argument("kind", choices=KINDS)
+def main(targets: dict[str, Target]) -> int:
+    """The program, for any ``targets`` by their kind."""
+    parser = argparse.ArgumentParser(description="Fuzzes what reads a stranger's files.")
+    parser.add_argument("kind", choices=tuple(targets))
     limit = parser.add_mutually_exclusive_group(required=True)
     limit.add_argument("--seconds", type=float)
     limit.add_argument("--runs", type=int)
@@ -211,7 +219,7 @@ def main() -> int:
     loader.UNPACKED_MAX_SIZE = UNPACKED
     seed = random.SystemRandom().randrange(1 << 32) if given.seed is None else given.seed
     try:
-        fuzz(given.kind, given.seconds, given.runs, seed)
+        fuzz(given.kind, targets[given.kind], given.seconds, given.runs, seed)
     except Finding as finding:
         traceback.print_exc()
         print(f"{given.kind}: {finding}; its input is kept in {WORK} (--seed {seed})", file=sys.stderr)
@@ -220,4 +228,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(TARGETS))

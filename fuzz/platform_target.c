@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "devices.h"
+#include "input.h"
 #include "virtio/kinds.h"
 #include "virtio/set.h"
 #include "watchdog.h"
@@ -27,17 +28,6 @@ struct platform {
     int irq_level;
     uint64_t notify_at[PCI_DEVICES];
 };
-
-struct input {
-    const uint8_t *at, *end;
-};
-
-static uint32_t take(struct input *input, unsigned size) {
-    uint32_t value = 0;
-    for (unsigned i = 0; i < size && input->at < input->end; i++)
-        value |= (uint32_t)*input->at++ << (8 * i);
-    return value;
-}
 
 static void set_irq(void *opaque, int level) {
     struct platform *platform = opaque;

@@ -1,4 +1,6 @@
-"""Fuzzes devices (libFuzzer, needs clang) and loaders (loaders.py): ``python fuzz/run.py SECONDS [KIND...]``.
+"""Fuzzes devices (libFuzzer, needs clang) and what reads files (loaders.py, disk_files.py).
+
+    python fuzz/run.py SECONDS [KIND...]
 
 Seeds and inputs of past findings are in ``corpus/<kind>``, those that a run adds
 in ``build/fuzz``; a finding ends the run with status 1 and its input in ``build/fuzz/<kind>-crash-…``. Keep it in
@@ -16,12 +18,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-DEVICE_KINDS = ("rng", "block", "block-ring", "overlay", "net", "vsock", "balloon", "console")
+DISK_KINDS = ("block", "block-ring", "block-limited", "overlay", "overlay-ring", "overlay-file")
+DEVICE_KINDS = ("rng", *DISK_KINDS, "net", "net-queues", "vsock", "balloon", "console")
 KINDS = (*DEVICE_KINDS, "pci", "serial", "ports", "hotplug")
 #: Kinds that look the same to the guest share their inputs.
-CORPUS = {"block-ring": "block", "overlay": "block"}
-#: Of loaders.py.
-LOADER_KINDS = ("bzimage", "elf", "unpack")
+CORPUS = dict.fromkeys(("block-ring", "block-limited", "overlay", "overlay-ring"), "block")
+#: Of Python's: kind → its program.
+PROGRAMS = dict.fromkeys(("bzimage", "elf", "unpack"), "loaders.py") | dict.fromkeys(
+    ("qcow2", "overlay-header"), "disk_files.py"
+)
+LOADER_KINDS = tuple(PROGRAMS)
 SANITIZERS = "-fsanitize=fuzzer,address,undefined"
 
 
@@ -32,7 +38,7 @@ def build(folder: Path = WORK) -> Path:
     sources = [NATIVE / name for name in runpy.run_path(str(NATIVE / "build.py"))["DEVICE_CORE"]]
     flags = ["-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-pthread", f"-I{NATIVE}", f"-I{HERE}"]
     flags += [SANITIZERS, "-fno-sanitize-recover=all"]
-    own = [HERE / name for name in ("device_target.c", "platform_target.c", "fake_machine.c")]
+    own = [HERE / name for name in ("device_target.c", "overlay_files.c", "platform_target.c", "fake_machine.c")]
     command = ["clang", *flags, "-o", program, *own, *sources]
     subprocess.run(command, check=True)
     return program
@@ -50,8 +56,8 @@ def run(program: Path, kind: str, seconds: int) -> int:
 
 
 def run_loader(kind: str, limit: str, number: int, *more: str) -> int:
-    """Fuzz a loader for ``number`` of ``--seconds`` or ``--runs``, in a process of bounded memory. The exit status."""
-    command = [sys.executable, HERE / "loaders.py", kind, limit, str(number), *more]
+    """Fuzz a reader of files for ``number`` of ``--seconds`` or ``--runs``, in bounded memory. The exit status."""
+    command = [sys.executable, HERE / PROGRAMS[kind], kind, limit, str(number), *more]
     return subprocess.run(command, check=False).returncode
 
 
