@@ -146,7 +146,7 @@ def _vmm(tmp_path: Path) -> Iterator[Vmm]:
 def create(vmm: Vmm, tmp_path: Path, code: str, **more: object) -> Path:
     kernel, log = tmp_path / "kernel", tmp_path / "console.log"
     kernel.write_bytes(assemble(code))
-    vmm.put("vm.create", config(kernel, console_log={"file": str(log)}, **more))
+    vmm.put("vm.create", config(kernel, console={"mode": "Off"}, console_log={"file": str(log)}, **more))
     return log
 
 

@@ -150,11 +150,9 @@ int nl_machine_add_balloon(struct nl_machine *machine, const char *id, const str
     int result = check(machine);
     if (result < 0)
         return result;
-    if (machine->balloon != NULL)
-        return fail(error, EEXIST, "add a balloon");
     struct virtio_device *balloon = balloon_create(config);
     result = add(machine, id, balloon, -1, error);
-    if (result >= 0)
+    if (result >= 0 && machine->balloon == NULL)
         machine->balloon = balloon;
     return result;
 }

@@ -43,6 +43,8 @@ int nl_machine_remove(struct nl_machine *machine, uint32_t number, struct nl_err
         return result;
     if (machine->console == device)
         machine->console = NULL;
+    if (machine->balloon == device)
+        machine->balloon = NULL;
     result = virtio_set_remove(&machine->virtio, device);
     machine_let_go(machine);
     return result < 0 ? fail(error, -result, "start the devices' thread again") : 0;

@@ -58,7 +58,7 @@ struct nl_machine {
 
     struct devices devices;
     struct virtio_set virtio;
-    struct virtio_device *console, *balloon; /* one of them, or NULL */
+    struct virtio_device *console, *balloon; /* one of them each, the first, or NULL */
     struct rate_limit_group *rate_limit_groups;
     struct watchdog watchdog;
     struct kvm_virtio kvm_virtio;
