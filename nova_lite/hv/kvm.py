@@ -43,6 +43,8 @@ _POWER_STATES = {
     "Crashed": PowerState.CRASHED,
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+#: What guests read in SMBIOS: by Nova's own words cloud-init knows that it is in an OpenStack.
+PLATFORM = {"system_manufacturer": "OpenStack Foundation", "system_product_name": "OpenStack Nova"}
 #: Seconds a VMM may take to answer.
 ANSWER = 10.0
 
@@ -232,7 +234,7 @@ class KvmDriver(Driver):
             "serial": {"mode": "Socket", "socket": str(self._paths.serial_socket(spec.uuid))},
             "console": {"mode": "Off"},
             "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
-            "platform": {"uuid": spec.uuid},
+            "platform": {"uuid": spec.uuid, "serial_number": spec.uuid, **PLATFORM},
         }
         if spec.disks:
             config["disks"] = [server_disks.vm_config(disk) for disk in spec.disks]

@@ -186,10 +186,15 @@ def _memory(given: dict[str, Any]) -> Memory:
     return Memory(page, **{key: value for key, value in given.items() if key not in own})
 
 
+_OLDER_NAMES = {"system_uuid": "uuid", "system_serial_number": "serial_number"}
+
+
 def _platform(given: dict[str, str]) -> dict[str, str]:
-    if len(given) > 1:
-        raise ConfigError("platform.system_uuid: is another name of platform.uuid; use one of them")
-    return {"uuid": next(iter(given.values()))} if given else {}
+    """Under the older of each two names."""
+    for name in ("uuid", "serial_number"):
+        if name in given and f"system_{name}" in given:
+            raise ConfigError(f"platform.system_{name}: is another name of platform.{name}; use one of them")
+    return {_OLDER_NAMES.get(name, name): value for name, value in given.items()}
 
 
 def _payload(document: dict[str, Any]) -> dict[str, str]:

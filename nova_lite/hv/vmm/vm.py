@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from nova_lite.hv import host
 from nova_lite.hv.native.machine import Event, Machine, MachineError
-from nova_lite.hv.vmm import assembly, coredump, loader
+from nova_lite.hv.vmm import assembly, coredump, loader, smbios
 from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.consoles import Consoles
 from nova_lite.hv.vmm.control import ControlLoop
@@ -349,6 +349,8 @@ class Vm:
             ),
         )
         self._operating_system = kernel.operating_system
+        if kernel.format != loader.FLAT16:
+            machine.write_memory(smbios.ADDRESS, smbios.build(config.document.get("platform", {})))
         self._attempt("The VM cannot be started", machine.start)
 
     @staticmethod

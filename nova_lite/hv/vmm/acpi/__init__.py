@@ -13,9 +13,9 @@ from nova_lite.hv.vmm.acpi.dsdt import ECAM_ADDRESS, ECAM_SIZE
 
 __all__ = ["ADDRESS", "ECAM_ADDRESS", "ECAM_SIZE", "SIZE", "build"]
 
-#: In the area that e820 reserves below 1 MiB; at its end lies the reset vector.
+#: In the area that e820 reserves below 1 MiB; above it lie SMBIOS and, at the end, the reset vector.
 ADDRESS = 0xE0000
-SIZE = 0x1FFF0
+SIZE = 0x10000
 
 _ALIGNMENT = 16
 
