@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from nova_lite.hv import console_log
+from nova_lite.hv.vmm import client
 from nova_lite.hv.vmm.api_socket import lock_holder
 from tests.kvm.native_guests import assemble
 from tests.kvm.vmm_process import (
@@ -232,9 +233,9 @@ def test_terminal_goes_to_the_guest_and_ctrl_a_x_leaves(tmp_path: Path) -> None:
 def test_a_terminal_that_goes_ends_the_vmm_in_good_order(tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     socket = tmp_path / "api.sock"
-    process = subprocess.Popen(
-        ["setsid", "--ctty", *PROGRAM, "--api-socket", str(socket), "--kernel", str(INTERACTIVE)]
-        + ["--memory", "32M", "--serial", "tty"],
+    process = subprocess.Popen(  # these tests may run under nohup, which a VMM would take for its own
+        ["env", "--default-signal=HUP", "setsid", "--ctty", *PROGRAM, "--api-socket", str(socket)]
+        + ["--kernel", str(INTERACTIVE), "--memory", "32M", "--serial", "tty"],
         stdin=follower,
         stdout=follower,
         stderr=subprocess.PIPE,
@@ -246,6 +247,24 @@ def test_a_terminal_that_goes_ends_the_vmm_in_good_order(tmp_path: Path) -> None
         _, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, err) == (0, b"")
     assert not socket.exists()
+
+
+def test_a_vmm_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    socket = tmp_path / "api.sock"
+    process = subprocess.Popen(
+        ["env", "--ignore-signal=HUP", "setsid", "--ctty", *PROGRAM, "--api-socket", str(socket)]
+        + ["--kernel", str(INTERACTIVE), "--memory", "32M", "--serial", "tty"],
+        stdin=follower,
+        stdout=follower,
+    )
+    os.close(follower)
+    with process:
+        _read_terminal(leader, "> ")
+        os.close(leader)
+        assert client.request(socket, "GET", "vm.info", timeout=PATIENCE)["state"] == "Running"
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
 
 
 def _read_terminal(leader: int, text: str) -> None:
