@@ -99,6 +99,8 @@ static void fire(void *opaque, struct virtio_device *device, unsigned vector, ui
 
 static void bind_notifications(struct nl_machine *machine, struct virtio_device *device, uint64_t at, bool bind) {
     for (unsigned i = 0; i < device->queue_count; i++) {
+        if (virtio_served_by_vcpu(device, i))
+            continue;
         /* Length 0: a write of any width. A refusal costs exits, no function: the BAR takes notifications as well. */
         struct kvm_ioeventfd notification = {
             .addr = at + 4 * i, .fd = device->queues[i].kick_fd, .flags = bind ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN};

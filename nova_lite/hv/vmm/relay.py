@@ -1,7 +1,9 @@
 """Between the machine's output and a slow far end: a terminal, a pseudo-terminal or a UNIX socket with one client.
 
-The machine writes to a pipe and never waits. A thread copies it to the far end and brings what is typed there to the
-control loop; what the far end cannot take in time is dropped.
+The machine writes to a pipe. A thread copies it to the far end and brings what is typed there to the control loop.
+While the client of a socket does not take what it was sent, nothing more is read from the pipe: a serial port drops
+what finds no room in it, a virtio console lets the guest wait. That ends when the client reads, or is cut off because
+it did not for too long. Of a pseudo-terminal that nobody reads the newest output is kept.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import select
 import socket
 import sys
 import termios
+import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -25,15 +28,21 @@ from nova_lite.hv.vmm.serial_socket import RelayThread
 _CHUNK = 4096
 #: How long a full receiver of the guest is left alone before it is offered more. It has no event to wait for.
 _RETRY_MS = 20
-#: Bytes kept for a client of the socket that does not read, which is cut off when there are more; of a pseudo-terminal
-#: that nobody reads the newest are kept.
+#: Bytes kept for a client of the socket, and of a pseudo-terminal that nobody reads.
 _MAX_UNSENT = 1 << 18
+#: Seconds in which a client for which so much is kept has to take half of it: Linux' driver spins for its console, and
+#: from 20 s on Linux calls that a lock-up.
+_PATIENCE = 10.0
 _ESCAPE = b"\x01"  # Ctrl-A, as in QEMU and screen
 
 
 class FarEnd(Protocol):
-    """``unsent``: output that waits until the far end takes more. All but ``release`` belong to the relay's thread."""
+    """``unsent``: output that waits until the far end takes more; ``lossless``: then nothing is read from the machine.
 
+    All but ``release`` belong to the relay's thread.
+    """
+
+    lossless: bool
     unsent: bytes
     wants_exit: bool
     pty: str
@@ -43,6 +52,9 @@ class FarEnd(Protocol):
     def write(self, output: bytes) -> None: ...
 
     def read(self) -> bytes: ...
+
+    def give_up(self) -> None:
+        """Who shall take ``unsent`` does not: forget both."""
 
     def close(self) -> None: ...
 
@@ -80,20 +92,28 @@ class Relay:
 
     def _run(self, reader: int, end: FarEnd) -> None:
         """The thread: output to the far end, input to the guest; no more is read while the guest's receiver is full."""
-        pending = b""
+        pending, over, deadline = b"", False, 0.0
         self._look_at_window(end)
-        while True:
+        while not over or (end.lossless and end.unsent):
+            # Once it waits, it waits for much of it to go: a client that takes a byte now and then counts as none.
+            waits = over or (end.lossless and len(end.unsent) > (_MAX_UNSENT // 2 if deadline else _MAX_UNSENT))
+            now = time.monotonic()
+            deadline = (deadline or now + _PATIENCE) if waits else 0.0
+            if deadline and now >= deadline:
+                end.give_up()
+                deadline = 0.0
+                continue
             poll = select.poll()
-            poll.register(reader, select.POLLIN)
+            if not waits:
+                poll.register(reader, select.POLLIN)
             fd = end.fileno()
             wanted = (0 if pending else select.POLLIN) | (select.POLLOUT if end.unsent else 0)
             if fd >= 0 and wanted:
                 poll.register(fd, wanted)
-            ready = dict(poll.poll(_RETRY_MS if pending else None))
+            ready = dict(poll.poll(_RETRY_MS if pending else (deadline - now) * 1000 if deadline else None))
             if reader in ready:
                 output = os.read(reader, _CHUNK)
-                if not output:
-                    break
+                over = not output
                 end.write(output)
             if end.unsent and ready.get(fd, 0) & select.POLLOUT:
                 end.write(b"")
@@ -128,6 +148,7 @@ class Relay:
 class TerminalEnd:
     """Standard output, and input if it ``reads``; Ctrl-A x leaves, Ctrl-A Ctrl-A is one Ctrl-A."""
 
+    lossless = True
     pty = ""
 
     def __init__(self, reads: bool = True) -> None:
@@ -168,6 +189,9 @@ class TerminalEnd:
                 passed += byte if byte == _ESCAPE else _ESCAPE + byte
         return bytes(passed)
 
+    def give_up(self) -> None:
+        """A write to it waits by itself; nothing is kept."""
+
     def close(self) -> None:
         """The terminal stays."""
 
@@ -178,8 +202,12 @@ class TerminalEnd:
 
 
 class PtyEnd:
-    """A pseudo-terminal; whoever opens ``pty`` sits at it. It is there as long as the machine is."""
+    """A pseudo-terminal; whoever opens ``pty`` sits at it. It is there as long as the machine is.
 
+    Nobody can tell whether somebody does, so nothing waits for it.
+    """
+
+    lossless = False
     wants_exit = False
 
     def __init__(self) -> None:
@@ -202,6 +230,9 @@ class PtyEnd:
             return os.read(self._master, _CHUNK)
         return b""
 
+    def give_up(self) -> None:
+        self.unsent = b""
+
     def close(self) -> None:
         os.close(self._master)
         os.close(self._slave)
@@ -213,11 +244,13 @@ class PtyEnd:
 class SocketEnd:
     """One client of a listening socket; the next is let in when it has gone. Raises OSError: the path is taken."""
 
+    lossless = True
     wants_exit = False
     pty = ""
 
     def __init__(self, path: Path) -> None:
         self._path, self._listener = path, unix_socket.listen(path, backlog=1)
+        self._listener.setblocking(False)
         self._client: socket.socket | None = None
         self._deaf = False
         self.unsent = b""
@@ -233,17 +266,17 @@ class SocketEnd:
         try:
             self.unsent = self.unsent[self._client.send(self.unsent) :]
         except BlockingIOError:
-            if len(self.unsent) > _MAX_UNSENT:
-                self._drop_client()
+            return
         except OSError:
             self._deaf, self.unsent = True, b""  # what it typed before it left is still to be read
 
     def read(self) -> bytes:
         """What the client typed; also where clients come and go."""
         if self._client is None:
-            self._client, _ = self._listener.accept()
-            self._client.setblocking(False)
-            self._deaf = False
+            with contextlib.suppress(OSError):  # it has gone again
+                self._client, _ = self._listener.accept()
+                self._client.setblocking(False)
+                self._deaf = False
             return b""
         try:
             typed = self._client.recv(_CHUNK)
@@ -259,6 +292,9 @@ class SocketEnd:
         client, self._client, self.unsent = self._client, None, b""
         if client is not None:
             client.close()
+
+    def give_up(self) -> None:
+        self._drop_client()
 
     def close(self) -> None:
         self._drop_client()

@@ -1,7 +1,8 @@
 /* virtio-console: one port. Virtual I/O Device 1.2, section 5.3.
  *
  * What the guest writes goes to a descriptor. Where that takes no more, the guest's buffers wait with it: unlike a
- * serial port's, its output is not lost on the way. */
+ * serial port's, its output is not lost on the way. Linux spins for each buffer until it is given back, so the vCPU
+ * that notifies writes it out itself. */
 #include <errno.h>
 #include <linux/virtio_console.h>
 #include <linux/virtio_ids.h>
@@ -41,6 +42,8 @@ static bool send_some(struct console_device *console, size_t *budget) {
             return false;
         }
         ssize_t done = console->out.fd < 0 ? -1 : write(console->out.fd, piece->iov_base, part);
+        if (done < 0 && console->out.fd >= 0 && errno == EINTR) /* a vCPU's kick */
+            continue;
         if (done < 0 && console->out.fd >= 0 && errno == EAGAIN) {
             loop_change(device->loop, &console->out, EPOLLOUT);
             return false;
@@ -145,6 +148,7 @@ static void close_console(struct virtio_device *device) {
 static const struct virtio_kind kind = {.name = "console",
                                         .type = VIRTIO_ID_CONSOLE,
                                         .pci_class = 0x078000,
+                                        .served_by_vcpu = 1u << TRANSMIT,
                                         .attached = attached,
                                         .process = process,
                                         .reset = reset,

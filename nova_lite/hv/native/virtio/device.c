@@ -23,17 +23,19 @@ bool virtio_has(const struct virtio_device *device, unsigned feature) {
     return device->accepted >> feature & 1;
 }
 
-/* In the loop: the guest has notified a queue. */
-static void on_kick(void *opaque, uint32_t events) {
-    struct virtio_kick *kick = opaque;
-    struct virtio_device *device = kick->device;
-    unsigned queue = (unsigned)(kick - device->kicks);
-    (void)events; /* the eventfd is not read: each write wakes an edge-triggered epoll */
+static void serve(struct virtio_device *device, unsigned queue) {
     pthread_mutex_lock(&device->lock);
     count_shared(&device->notifications, 1);
     if (virtio_running(device) && device->queues[queue].ready)
         device->kind->process(device, queue);
     pthread_mutex_unlock(&device->lock);
+}
+
+/* In the loop: the guest has notified a queue, or the device itself. */
+static void on_kick(void *opaque, uint32_t events) {
+    struct virtio_kick *kick = opaque;
+    (void)events; /* the eventfd is not read: each write wakes an edge-triggered epoll */
+    serve(kick->device, (unsigned)(kick - kick->device->kicks));
 }
 
 static void reset_state(struct virtio_device *device) {
@@ -156,4 +158,15 @@ void virtio_tell(struct virtio_device *device, unsigned queue) {
 
 void virtio_kick(struct virtio_device *device, unsigned queue) {
     eventfd_write(device->queues[queue].kick_fd, 1);
+}
+
+bool virtio_served_by_vcpu(const struct virtio_device *device, unsigned queue) {
+    return device->kind->served_by_vcpu >> queue & 1;
+}
+
+void virtio_notified(struct virtio_device *device, unsigned queue) {
+    if (virtio_served_by_vcpu(device, queue))
+        serve(device, queue);
+    else
+        virtio_kick(device, queue);
 }

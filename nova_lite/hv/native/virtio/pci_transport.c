@@ -214,7 +214,7 @@ static void bar_write(void *opaque, uint64_t offset, unsigned size, uint64_t val
     if (offset >= NOTIFY_AT) { /* only where no shorter way leads from the guest to the eventfd */
         uint64_t queue = (offset - NOTIFY_AT) / NOTIFY_MULTIPLIER;
         if (queue < device->queue_count)
-            virtio_kick(device, (unsigned)queue);
+            virtio_notified(device, (unsigned)queue);
         return;
     }
     pthread_mutex_lock(&device->lock);

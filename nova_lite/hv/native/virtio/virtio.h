@@ -25,6 +25,9 @@ struct virtio_kind {
     const char *name;
     uint16_t type; /* Virtual I/O Device 1.2, chapter 5 */
     uint32_t pci_class;
+    /* A bit for each queue whose notifications the vCPU that sends them serves itself, because it does nothing but wait
+     * for the answer: it would only wait longer for another thread. Not with own_threads. */
+    uint32_t served_by_vcpu;
     bool own_threads; /* which wait for the queues' kick_fd themselves; otherwise the device loop does */
     /* Chains may wait in the queue; in the device loop, with the device's lock held. Must not be NULL unless
      * own_threads. */
@@ -133,6 +136,10 @@ void virtio_fail(struct virtio_device *device);
 void virtio_reset(struct virtio_device *device);
 /* Without the lock: let the loop look at the queue. */
 void virtio_kick(struct virtio_device *device, unsigned queue);
+/* Whether notifications of the queue shall come to ``virtio_notified`` instead of its kick_fd. */
+bool virtio_served_by_vcpu(const struct virtio_device *device, unsigned queue);
+/* A write to where the queue is notified, in the vCPU's thread and without the lock. */
+void virtio_notified(struct virtio_device *device, unsigned queue);
 
 /* pci_transport.c */
 bool transport_init(struct virtio_device *device);
