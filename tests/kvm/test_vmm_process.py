@@ -150,6 +150,21 @@ def test_guest_that_resets_for_ever_keeps_the_vmm_answering(tmp_path: Path) -> N
         assert vmm.state() == "Shutdown"
 
 
+def test_a_test_that_fails_shows_what_vmm_and_guest_were_doing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ZeroDivisionError), _interactive(tmp_path):
+        raise ZeroDivisionError
+    shown = capsys.readouterr().out
+    assert " vcpu0 " in shown and '"state": "Running"' in shown and '"bytes_out"' in shown
+    assert re.search("^rip 0x[0-9a-f]+ flags ", shown, re.MULTILINE)
+    (tmp_path / "serial.sock").unlink()
+    with pytest.raises(ZeroDivisionError), _interactive(tmp_path) as vmm:
+        vmm.end(signal.SIGKILL)
+        raise ZeroDivisionError
+    assert "it has ended" in capsys.readouterr().out
+
+
 def test_exit_on_shutdown_ends_with_the_guest(tmp_path: Path) -> None:
     with _interactive(tmp_path, "--exit-on-shutdown") as vmm:
         SerialClient(tmp_path / "serial.sock").type("poweroff\n")

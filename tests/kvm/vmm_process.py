@@ -22,7 +22,9 @@ from nova_lite.hv.vmm import client, unix_socket
 GUESTS = Path(nova_lite.hv.guests.__file__).parent
 COUNTING = GUESTS / "counting.bin"
 INTERACTIVE = GUESTS / "interactive.elf"
-PATIENCE = 60.0
+#: Seconds for anything that a VMM or its guest shall do; only a test that fails waits so long. In the box of
+#: tests/nested everything is emulated, on processors that others may be using.
+PATIENCE = 300.0 if "NOVA_LITE_INSIDE_A_BOX" in os.environ else 60.0
 MIB = 1 << 20
 
 needs_kvm = pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="/dev/kvm cannot be used here")
@@ -66,7 +68,11 @@ class Vmm:
     def __enter__(self) -> Vmm:
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, kind: object, *_exc: object) -> None:
+        if kind is not None:
+            from tests.kvm import post_mortem
+
+            print(post_mortem.describe(self.socket, self.process.pid))
         self.process.kill()
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -147,7 +153,10 @@ class SerialClient:
     def read_until(self, text: str) -> str:
         """Everything up to and with ``text`` that was not read before."""
         while text not in self.seen:
-            data = self._socket.recv(4096)
+            try:
+                data = self._socket.recv(4096)
+            except TimeoutError:
+                raise AssertionError(f"waited in vain for {text!r}; it said {self.seen[-8000:]!r}") from None
             assert data, f"the serial line ended before {text!r}; it said {self.seen!r}"
             self.seen += data.decode(errors="replace")
         found, _, self.seen = self.seen.partition(text)

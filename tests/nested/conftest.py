@@ -1,4 +1,8 @@
-"""Tests in inside/ run in a box: one box for all that were chosen of a file, each test reported as if run here."""
+"""Tests in inside/ run in a box: one box for all that were chosen of a file, each test reported as if run here.
+
+What did not pass there is run once more in a second box, with a warning that tells of the first: the emulation is seen
+to corrupt the box's kernel, lock it up and lose its interrupts. A fault of ours that comes each time fails both times.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,15 @@ from tests.nested import box
 
 INSIDE = Path(__file__).parent / "inside"
 ROOT = Path(__file__).resolve().parents[2]
-#: For boot and all tests of a file.
-PATIENCE = 300.0
+#: For boot and all tests of a file; a single one has ``box_reports.DEADLINE``.
+PATIENCE = 600.0
+#: Of a first failure, in the warning.
+_LINES = 60
 INSIDE_VARIABLE = "NOVA_LITE_INSIDE_A_BOX"
 #: Other plugins cost the box several seconds of imports.
 ENVIRONMENT = {INSIDE_VARIABLE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-_REPORTS = pytest.StashKey[dict[Path, dict[str, list[pytest.TestReport]]]]()
+_Reports = dict[str, list[pytest.TestReport]]
+_REPORTS = pytest.StashKey[dict[Path, _Reports]]()
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if INSIDE_VARIABLE in os.environ:
         return
     for item in items:
-        if INSIDE in item.path.parents:  # the first of a file waits for the whole file
-            item.add_marker(pytest.mark.timeout((_settings(item).timeout or PATIENCE) + 60))
+        if INSIDE in item.path.parents:  # the first of a file waits for the whole file, and for the second box
+            item.add_marker(pytest.mark.timeout(2 * (_settings(item).timeout or PATIENCE) + 60))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,33 +73,18 @@ def _settings(item: pytest.Item) -> box.Settings:
     return replace(usual, **getattr(module and module.obj, "BOX", {}))
 
 
-def _run(command: list[str], settings: box.Settings) -> tuple[bytearray, bytearray, str]:
-    """What it wrote to standard output and error, and how it ended. Raises ``BoxLockup``."""
+def _in_a_box(items: list[pytest.Item]) -> _Reports:
+    """Run ``items`` of one file in a box; their reports by node id. One that came to no end is told to have failed."""
+    config, settings = items[0].config, _settings(items[0])
+    plugins = ("-p", "tests.nested.box_reports", "-p", "no:terminal", "-p", "no:cacheprovider")
+    options = ("-o", "addopts=--strict-markers")
+    command = [sys.executable, "-m", "pytest", *plugins, *options, *(item.nodeid for item in items)]
     out, err = bytearray(), bytearray()
     try:
         trouble = f"pytest in the box ended with {box.run(command, settings, out.extend, err.extend)}"
-    except box.BoxLockup:
-        raise
     except box.BoxError as error:
         trouble = f"{error}\n{error.console}"
-    return out, err, trouble
-
-
-def _reports(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
-    """Run ``items`` of one file in a box; their reports by node id. The box's own time is counted to the first."""
-    config, began = items[0].config, time.monotonic()
-    plugins = ("-p", "tests.nested.box_reports", "-p", "pytest_timeout", "-p", "no:terminal", "-p", "no:cacheprovider")
-    options = ("-o", "addopts=--strict-markers")
-    command = [sys.executable, "-m", "pytest", *plugins, *options, *(item.nodeid for item in items)]
-    try:
-        out, err, trouble = _run(command, _settings(items[0]))
-    except box.BoxLockup:
-        warnings.warn(f"{items[0].path.name}: the box's kernel locked up; a second box was used", stacklevel=1)
-        try:
-            out, err, trouble = _run(command, _settings(items[0]))
-        except box.BoxLockup as error:
-            out, err, trouble = bytearray(), bytearray(), f"twice: {error}\n{error.console}"
-    reports: dict[str, list[pytest.TestReport]] = {item.nodeid: [] for item in items}
+    reports: _Reports = {item.nodeid: [] for item in items}
     for line in out.splitlines():
         if line.endswith(b"}"):
             report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
@@ -102,6 +94,25 @@ def _reports(items: list[pytest.Item]) -> dict[str, list[pytest.TestReport]]:
             text = f"{trouble}\n{err.decode(errors='replace')}"
             lost = pytest.TestReport(item.nodeid, item.location, {}, "failed", text, "call")
             reports[item.nodeid].append(lost)
+    return reports
+
+
+def _reports(items: list[pytest.Item]) -> _Reports:
+    """Of the first box, or of the second for what failed in the first. The time of both goes to the first test."""
+    began = time.monotonic()
+    reports = _in_a_box(items)
+    failed = {
+        item: [report for report in reports[item.nodeid] if report.failed]
+        for item in items
+        if any(report.failed for report in reports[item.nodeid])
+    }
+    if failed:
+        (first, *_), (item, *_) = next(iter(failed.values())), failed
+        words = [first.longreprtext, *(f"{title}:\n{text}" for title, text in first.sections)]
+        last = "\n".join("\n".join(words).splitlines()[-_LINES:])
+        names = ", ".join(item.name for item in failed)
+        warnings.warn(f"{item.path.name}: run again in a second box: {names}. The first said:\n{last}", stacklevel=1)
+        reports |= _in_a_box(list(failed))
     told = [report for ofitem in reports.values() for report in ofitem]
     told[0].duration += max(0.0, time.monotonic() - began - sum(report.duration for report in told))
     return reports

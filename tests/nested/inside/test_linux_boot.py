@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.kvm import post_mortem
 from tests.kvm.vmm_process import MIB, Events, SerialClient, Vmm
 from tests.nested import guest_initramfs, guest_kernel
 
-BOX = {"memory": 4096, "timeout": 420}
+BOX = {"memory": 4096}
 MODULES = ("button", "evdev", "pvpanic-mmio")
 PROMPT = "/ # "
 
@@ -122,6 +123,8 @@ def test_an_nmi_makes_the_kernel_panic_which_pvpanic_reports(boot):
     assert event["initiator"] == "guest" and "panic" in event["detail"]
     info = guest.vmm.get("vm.info")
     assert (info["state"], info["crash"]["kind"]) == ("Crashed", "guest_panic")
+    told = post_mortem.describe(guest.vmm.socket, guest.vmm.process.pid)
+    assert "Kernel panic - not syncing: NMI" in told.partition("the guest's kernel log")[2]
     guest.vmm.put("vm.reboot")
     assert guest.vmm.state() == "Running"
 

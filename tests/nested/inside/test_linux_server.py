@@ -13,10 +13,8 @@ from nova_lite.hv.kvm import KvmDriver
 from tests.nested import guest_initramfs, guest_kernel
 from tests.unit.computing import Computing
 
-BOX = {"timeout": 350.0}
-
 #: Seconds for a boot under emulation, on a machine that does much else.
-PATIENCE = 150.0
+PATIENCE = 300.0
 FLAVOR = "1"  # m1.tiny, 512 MiB
 
 
