@@ -152,14 +152,18 @@ class SerialClient:
 
     def read_until(self, text: str) -> str:
         """Everything up to and with ``text`` that was not read before."""
-        while text not in self.seen:
+        pieces, end = [self.seen], self.seen
+        while text not in end:
             try:
-                data = self._socket.recv(4096)
+                data = self._socket.recv(1 << 16)
             except TimeoutError:
-                raise AssertionError(f"waited in vain for {text!r}; it said {self.seen[-8000:]!r}") from None
-            assert data, f"the serial line ended before {text!r}; it said {self.seen!r}"
-            self.seen += data.decode(errors="replace")
-        found, _, self.seen = self.seen.partition(text)
+                data = None
+            said = "".join(pieces)[-8000:] if not data else ""
+            assert data is not None, f"waited in vain for {text!r}; it said {said!r}"
+            assert data, f"the serial line ended before {text!r}; it said {said!r}"
+            pieces.append(data.decode(errors="replace"))
+            end = end[-len(text) :] + pieces[-1]
+        found, _, self.seen = "".join(pieces).partition(text)
         return found + text
 
     def close(self) -> None:
