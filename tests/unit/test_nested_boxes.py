@@ -20,7 +20,7 @@ def inside(folder: Path, test: str, deadline: int = 400) -> list[dict[str, Any]]
     """The reports of a test that runs as in a box."""
     (folder / "test_it.py").write_text(f"import os, time\ndef test_it():\n    {test}\n")
     (folder / "pytest.ini").write_text("[pytest]\n")
-    words = "-p tests.nested.box_reports -p no:terminal -p no:cacheprovider --rootdir".split() + [str(folder)]
+    words = ["-p", "tests.nested.box_reports", "-p", "no:terminal", "-p", "no:cacheprovider", "--rootdir", str(folder)]
     program = "import pytest, tests.nested.box_reports as reports\n"
     program += f"reports.DEADLINE, reports._GRACE = {deadline}, 1\npytest.main({words})"
     done = subprocess.run(
