@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,3 +63,9 @@ def test_a_tap_can_be_made():
     fcntl.ioctl(tap, TUNSETIFF, b"nltap0".ljust(16, b"\0") + IFF_TAP_NO_PI.to_bytes(2, "little") + bytes(22))
     assert Path("/sys/class/net/nltap0").exists()
     os.close(tap)
+
+
+def test_the_boxs_processors_tick_by_themselves():
+    """What box.TICKING is for: an interrupt that the emulation has lost is found at the next tick."""
+    modes = re.findall(r"^Tick Device: mode: +(\d)", Path("/proc/timer_list").read_text(), re.MULTILINE)
+    assert len(modes) >= 2 and set(modes) == {"0"}  # periodic
