@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def wait_for(question: Callable[[], T], what: str) -> T:
 
 
 class Vmm:
-    """A nova-lite-vmm in the foreground of its own process."""
+    """A nova-lite-vmm in the foreground of its own process. ``said``: the end of what came on its standard output."""
 
     def __init__(self, socket: Path, *options: object) -> None:
         self.socket = socket
@@ -56,6 +57,9 @@ class Vmm:
             bufsize=0,
         )
         self.summary = self._read_summary()
+        self.said = b""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.get("vmm.ping")  # answered once it has booted what the options told it to
 
     def _read_summary(self) -> str:
@@ -65,6 +69,12 @@ class Vmm:
             raise AssertionError(f"the VMM did not start: {self.process.stderr.read().decode()}")
         return (first + self.process.stdout.readline()).decode()
 
+    def _listen(self) -> None:
+        """Standard output is the guest's console unless somebody says otherwise, and the guest waits for its reader."""
+        assert self.process.stdout is not None
+        while data := self.process.stdout.read(1 << 16):
+            self.said = (self.said + data)[-(1 << 16) :]
+
     def __enter__(self) -> Vmm:
         return self
 
@@ -73,8 +83,10 @@ class Vmm:
             from tests.kvm import post_mortem
 
             print(post_mortem.describe(self.socket, self.process.pid))
+            print(f"--- standard output\n{self.said[-8000:].decode(errors='replace')}")
         self.process.kill()
         self.process.wait(PATIENCE)
+        self._listener.join(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
