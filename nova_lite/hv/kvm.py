@@ -65,6 +65,7 @@ class KvmDriver(Driver):
 
     def start(self, on_event: Callable[[MachineEvent], None]) -> None:
         self._paths.make()
+        _say_what_kvm(host.kvm_kind())
         self._spawner.start()
         self._watcher = watcher.Watcher(on_event)
         self._watcher.start()
@@ -360,6 +361,18 @@ def _taps(spec: MachineSpec) -> Iterator[tuple[dict[str, Any], List[int]]]:
     finally:
         for fd in opened:
             os.close(fd)
+
+
+def _say_what_kvm(kind: str) -> None:
+    if kind == "none":
+        LOG.error("/dev/kvm cannot be used here: no server can be started")
+    elif kind == "kvm-pvm":
+        LOG.warning(
+            "This host's KVM is kvm-pvm, which has no hardware virtualization: guests are slow, and a server with an "
+            "unmodified Linux ends in ERROR at the first instruction that KVM cannot emulate"
+        )
+    else:
+        LOG.info("This host's KVM is %s", kind)
 
 
 def _remove_folder(folder: Path) -> None:

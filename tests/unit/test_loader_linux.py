@@ -202,7 +202,9 @@ def test_broken_packed_kernels_are_refused(image, packer):
 
 
 def test_unknown_packing_and_impossible_payloads_are_refused(image):
-    sentence = refused(image(bzimage(packed=b"\x89LZO\0" + bytes(99))), format="elf64")
+    lzo = refused(image(bzimage(packed=b"\x89LZO\0\r\n\x1a\n" + bytes(99))), format="elf64")
+    assert "is packed with lzo" in lzo and "it can be started as bzimage" in lzo
+    sentence = refused(image(bzimage(packed=b"\x99LZX\0" + bytes(99))), format="elf64")
     assert "packed in a way unknown here; known are gzip, bzip2, xz, lzma, lz4, zstd." in sentence
     for options in ({"payload_offset": 0xFFFFFFFF}, {"payload_size": 0xFFFFFFFF}, {"payload_size": 4}):
         assert "beyond its end" in refused(image(bzimage(**options)), format="elf64")

@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.openapi:
         print(json.dumps(openapi.document(), indent=2))
         return 0
+    if given.completion:
+        from nova_lite.hv.vmm import completion
+
+        print(completion.script(given.completion), end="")
+        return 0
     logging.basicConfig(
         level=_LEVELS[min(given.verbose, len(_LEVELS) - 1)], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
         help="UNIX socket of the REST API, with a lock file beside it; /run/user/<uid>/nova-lite-vmm.<pid> when absent",
     )
     result.add_argument("--openapi", action="store_true", help="print the OpenAPI document of the REST API and leave")
+    result.add_argument(
+        "--completion",
+        choices=("bash", "zsh", "fish"),
+        help="print the script that makes this shell complete options, keys and values, and leave",
+    )
     result.add_argument("-v", "--verbose", action="count", default=0, help="say more on standard error; twice: all")
     result.add_argument(
         "--exit-on-shutdown",
@@ -54,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
             metavar="|".join(schema["enum"]) if "enum" in schema else "TEXT" if name == "cmdline" else "PATH",
             help=_text(schema),
         )
-    for option, name, schema, many in _machine_options():
+    for option, name, schema, many in machine_options():
         _add(machine, option, name, schema, many)
     for owner in ("VmConfig", "PayloadConfig"):
         for name in config.DEFS[owner].get("ext:not_supported", ()):
@@ -70,7 +75,7 @@ def vm_config(options: argparse.Namespace) -> config.VmConfig | None:
     :raises ConfigError: the machine is impossible.
     :raises argparse.ArgumentTypeError: options of a machine without --kernel or --firmware.
     """
-    parts = {name: value for _, name, _, _ in _machine_options() if (value := getattr(options, name)) is not None}
+    parts = {name: value for _, name, _, _ in machine_options() if (value := getattr(options, name)) is not None}
     payload = {}
     for name, schema in config.DEFS["PayloadConfig"]["properties"].items():
         if (value := getattr(options, name)) is not None:
@@ -93,7 +98,7 @@ class _NotSupported(argparse.Action):
             parser.error(f"{option} is not supported yet")
 
 
-def _machine_options() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
+def machine_options() -> Iterator[tuple[str, str, dict[str, Any], bool]]:
     """Option, key of VmConfig, schema of one value, whether there may be several."""
     for name, declared in config.DEFS["VmConfig"]["properties"].items():
         if name not in _PAYLOAD:
@@ -153,7 +158,7 @@ With --serial tty every key goes to the guest: Ctrl-A x ends the VMM, Ctrl-A Ctr
 def _keys() -> str:
     """The keys of each option that takes some."""
     sections = []
-    for option, _, schema, _ in _machine_options():
+    for option, _, schema, _ in machine_options():
         if "properties" in schema and (known := option_values.keys(schema)):
             needed = schema.get("required", ())
             width = max(map(len, known))

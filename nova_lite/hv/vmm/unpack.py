@@ -13,6 +13,7 @@ from collections.abc import Callable
 from nova_lite.hv.native.lz4 import lz4_block
 from nova_lite.hv.vmm.kernel_file import LoaderError
 
+_LZO_MAGIC = b"\x89LZO\x00\r\n\x1a\n"
 _LZ4_LEGACY_MAGIC = b"\x02\x21\x4c\x18"
 #: Every block of the legacy format but the last unpacks to this.
 _LZ4_BLOCK = 8 << 20
@@ -35,6 +36,11 @@ def unpack(data: bytes, limit: int, name: str) -> bytes | bytearray | memoryview
     """The unpacked bytes, at most ``limit``; raises LoaderError."""
     inside = f"The kernel inside of the image '{name}'"
     title, method = next(((title, method) for magic, title, method in _METHODS if data.startswith(magic)), ("", None))
+    if data.startswith(_LZO_MAGIC):
+        raise LoaderError(
+            f"{inside} is packed with lzo, whose libraries are under the GPL and not used here; "
+            f"it can be started as bzimage, unpacking itself."
+        )
     if method is None:
         known = ", ".join(title for _, title, _ in _METHODS)
         raise LoaderError(f"{inside} is packed in a way unknown here; known are {known}.")
