@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -36,7 +37,10 @@ class Browser:
         if os.geteuid() == 0:
             options.append("--no-sandbox")  # Chromium refuses to run as root with it
         self._errors = open(Path(self._folder.name) / "stderr", "w+")  # noqa: SIM115
-        self._process = subprocess.Popen([program, *options, "about:blank"], stderr=self._errors)
+        # A session of its own: the program may be a script that starts the browser, and both are to be ended.
+        self._process = subprocess.Popen(
+            [program, *options, "about:blank"], stderr=self._errors, start_new_session=True
+        )
         self.complaints: list[str] = []
         self._numbers = self._loads = 0
         self._closing = contextlib.ExitStack()
@@ -60,7 +64,8 @@ class Browser:
 
     def _end(self) -> None:
         self._closing.close()
-        self._process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # it has nothing to put in order
         self._process.wait(PATIENCE)
         self._errors.close()
         self._folder.cleanup()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_more_consoles_than_allowed_are_refused_until_one_ends(configured: Servi
             read_until(kept, b"you said: my turn")
 
 
+@pytest.mark.parametrize("configured", [{"OS_CONSOLE__MAX_CONNECTIONS": "2"}], indirect=True)
+def test_handshakes_that_break_off_take_no_place(configured: Serving) -> None:
+    client = configured.client()
+    with interactive(client) as server:
+        for _ in range(10):
+            with handshake(url_of(client, server)) as line:
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed by a reset
+        with admitted(client, server) as one, admitted(client, server) as other:
+            one.send(b"room for both\r")
+            read_until(other, b"you said: room for both")
+
+
 PINGED = {"OS_CONSOLE__MAX_CONNECTIONS": "2", "OS_CONSOLE__PING_INTERVAL": "1"}
 
 
@@ -86,8 +99,8 @@ def test_a_client_that_never_reads_holds_up_nobody_and_is_let_go(configured: Ser
             read_until(third, b"> ")
 
 
-def silent_client(url: str) -> socket.socket:
-    """A WebSocket's handshake, and not a byte read after it."""
+def handshake(url: str) -> socket.socket:
+    """A WebSocket's handshake, sent; its answer is not waited for."""
     parts = urlsplit(url)
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -97,5 +110,11 @@ def silent_client(url: str) -> socket.socket:
     lines = [f"GET {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}", "Upgrade: websocket"]
     lines += ["Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "", ""]
     line.sendall("\r\n".join(lines).encode())
+    return line
+
+
+def silent_client(url: str) -> socket.socket:
+    """An open WebSocket of which not a byte is read."""
+    line = handshake(url)
     assert line.recv(12) == b"HTTP/1.1 101"
     return line
