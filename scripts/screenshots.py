@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from tests.browser import Browser
 from tests.kvm.console_servers import interactive, page_url
-from tests.serving import Serving, nova_lite
+from tests.serving import Serving, state_folder
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
@@ -25,11 +24,8 @@ def console(state: Path, server: str) -> None:
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="nova-lite-") as folder:
-        state = Path(folder) / "s"
-        with Serving(state) as serving, interactive(serving.client(), "one") as server:
-            console(state, server)
-        nova_lite(state, "vm", "stop", "--all", "--force")
+    with state_folder() as state, Serving(state) as serving, interactive(serving.client(), "one") as server:
+        console(state, server)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -18,6 +21,14 @@ def nova_lite(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     command = [*COMMAND, "--state-path", str(state), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+@contextlib.contextmanager
+def state_folder() -> Iterator[Path]:
+    """A new state folder whose path is short enough for the sockets below it; no VM runs from it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="nova-lite-") as folder:
+        yield Path(folder) / "s"
+        nova_lite(Path(folder) / "s", "vm", "stop", "--all", "--force")
 
 
 class Serving:

@@ -16,21 +16,21 @@ from demo.client import Client
 from tests.browser import Browser
 from tests.kvm.console_servers import action, expire_tokens, interactive, page_url, url_of
 from tests.kvm.vmm_process import PATIENCE, needs_kvm
-from tests.serving import Serving, nova_lite
+from tests.serving import Serving, state_folder
 
 pytestmark = [needs_kvm, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("page") / "s"
+def state() -> Iterator[Path]:
+    with state_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def serving(state: Path) -> Iterator[Serving]:
     with Serving(state) as serving:
         yield serving
-    nova_lite(state, "vm", "stop", "--all", "--force")
 
 
 @pytest.fixture(scope="module")

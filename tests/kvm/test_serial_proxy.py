@@ -14,21 +14,21 @@ from websockets.sync.client import connect
 from demo.client import Client
 from tests.kvm.console_servers import expire_tokens, interactive, read_until, refused, url_of
 from tests.kvm.vmm_process import PATIENCE, needs_kvm
-from tests.serving import Serving, nova_lite
+from tests.serving import Serving, state_folder
 
 pytestmark = needs_kvm
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("proxy") / "s"
+def state() -> Iterator[Path]:
+    with state_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
 def client(state: Path) -> Iterator[Client]:
     with Serving(state) as serving:
         yield serving.client()
-    nova_lite(state, "vm", "stop", "--all", "--force")
 
 
 @pytest.fixture

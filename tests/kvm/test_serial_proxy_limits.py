@@ -8,7 +8,6 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,19 +17,18 @@ from websockets.sync.client import ClientConnection, connect
 from demo.client import Client
 from tests.kvm.console_servers import interactive, read_until, refused, url_of
 from tests.kvm.vmm_process import PATIENCE, needs_kvm
-from tests.serving import Serving, nova_lite
+from tests.serving import Serving, state_folder
 
 pytestmark = [needs_kvm, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Serving]:
+def configured(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Serving]:
     """A service with the options that the test names."""
     for name, value in request.param.items():
         monkeypatch.setenv(name, value)
-    with Serving(tmp_path / "s") as serving:
+    with state_folder() as state, Serving(state) as serving:
         yield serving
-    nova_lite(tmp_path / "s", "vm", "stop", "--all", "--force")
 
 
 def admitted(client: Client, server: str) -> ClientConnection:
