@@ -13,7 +13,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``images.py``          ``list_images get_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
                        availability_zones``
-``networks.py``        ``ports``
+``interfaces.py``      ``ports port_of attach_interface detach_interface groups_of_server groups_named_in
+                       add_security_group remove_security_group``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
 this one               everything else on servers
@@ -37,8 +38,8 @@ from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.images import ImageVerbs
+from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
-from nova_lite.compute.networks import NetworkVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
@@ -68,7 +69,7 @@ class API(
     KeypairVerbs,
     ImageVerbs,
     HostVerbs,
-    NetworkVerbs,
+    InterfaceVerbs,
     OperationVerbs,
     QuotaVerbs,
     ConsoleVerbs,

@@ -32,24 +32,19 @@ class NoMoreFixedIps(Exception):
         )
 
 
+class AddressInUse(exceptions.Conflict):
+    """Somebody has the address that was asked for."""
+
+
 @dataclass(frozen=True)
 class Wish:
-    """A card that a new server is to have; ``fixed_ip`` None for the next free address."""
+    """A card that a server is to have: a port that is there, or one to be made; ``fixed_ip`` None for the next free
+    address."""
 
     network: objects.Network
     fixed_ip: str | None = None
     tag: str | None = None
-
-
-class NetworkVerbs:
-    """What servers have of networks."""
-
-    database: Database
-
-    def ports(self, server_ids: Iterable[str]) -> dict[str, list[objects.Port]]:
-        """The cards of each of these servers, in their order; only servers that have any."""
-        with self.database.read() as connection:
-            return db_networks.ports_of(connection, server_ids)
+    port_id: str | None = None
 
 
 def create_network(
@@ -145,9 +140,15 @@ def delete_network(database: Database, name_or_id: str) -> objects.Network:
         network = find_network(connection, name_or_id)
         database.lock(connection, f"network:{network.id}")
         if count := db_networks.count_ports(connection, network.id):
-            raise exceptions.Conflict(f"Network {network.name} is in use by {count} ports: delete their servers first.")
+            message = f"Network {network.name} is in use by {count} ports: delete them or their servers first."
+            raise exceptions.Conflict(message)
         db_networks.delete(connection, network.id)
     return network
+
+
+def usable(connection: Connection, context: RequestContext) -> dict[str, objects.Network]:
+    """The networks that the caller's project may use, by id."""
+    return {n.id: n for n in db_networks.list_(connection) if n.shared or n.project_id == context.project_id}
 
 
 def wishes(
@@ -158,37 +159,57 @@ def wishes(
     :param wanted: a request's ``networks``. None and "auto": the default network, or the only one, or none at all
         where there is none; "none": none.
     :raises Invalid: a network or port that is not there, an address that cannot be had.
-    :raises Conflict: several networks, and none of them the default.
+    :raises Conflict: several networks, and none of them the default; a port that another server has.
     """
     if wanted == "none":
         return []
-    usable = {n.id: n for n in db_networks.list_(connection) if n.shared or n.project_id == context.project_id}
+    mine = usable(connection, context)
     if not wanted or wanted == "auto":
-        defaults = [network for network in usable.values() if network.is_default] or list(usable.values())
+        defaults = [network for network in mine.values() if network.is_default] or list(mine.values())
         if len(defaults) > 1:
             raise exceptions.Conflict("Multiple possible networks found, use a Network ID to be more specific.")
         return [Wish(network) for network in defaults]
     assert not isinstance(wanted, str)
     found = []
     for item in wanted:
-        if item.get("port"):
-            raise exceptions.Invalid(f"Port id {item['port']} could not be found.")
-        network = usable.get(item["uuid"])
-        if network is None:
-            raise exceptions.Invalid(f"Network {item['uuid'][:255]} could not be found.")
-        address = item.get("fixed_ip")
-        if address:
-            if count > 1:
-                raise exceptions.Invalid("Invalid fixed_ip: several servers cannot have one address.")
-            address = _usable_address(connection, network, address)
-        found.append(Wish(network, address or None, item.get("tag")))
+        if count > 1 and (item.get("port") or item.get("fixed_ip")):
+            raise exceptions.Invalid("Invalid fixed_ip or port: several servers cannot have the same.")
+        try:
+            found.append(wish(connection, context, mine, item))
+        except (exceptions.NotFound, AddressInUse) as error:
+            raise exceptions.Invalid(str(error)) from error
     given = [(wish.network.id, wish.fixed_ip) for wish in found if wish.fixed_ip]
     if len(set(given)) < len(given):
         raise exceptions.Invalid("Invalid fixed_ip: one address is asked for twice.")
     return found
 
 
-def _usable_address(connection: Connection, network: objects.Network, address: str) -> str:
+def wish(
+    connection: Connection, context: RequestContext, mine: dict[str, objects.Network], item: dict[str, Any]
+) -> Wish:
+    """One card, of a port (``port``) or a network (``uuid``), there with a ``fixed_ip`` or without; and its ``tag``.
+
+    :param mine: the networks that the caller may use.
+    :raises NotFound: no such port or network. :raises Conflict: a server has the port.
+    :raises Invalid: an address that is none of the network's. :raises AddressInUse: somebody has it.
+    """
+    tag = item.get("tag")
+    if item.get("port"):
+        port = db_networks.get_port(connection, item["port"])
+        if port is None or port.network_id not in mine or port.project_id != context.project_id:
+            raise exceptions.NotFound(f"Port id {item['port'][:64]} could not be found.")
+        if port.device_id is not None:
+            raise exceptions.Conflict(f"Port {port.id} is still in use.")
+        return Wish(mine[port.network_id], port.fixed_ips[0], tag, port.id)
+    network = mine.get(item["uuid"])
+    if network is None:
+        raise exceptions.NotFound(f"Network {item['uuid'][:255]} could not be found.")
+    address = item.get("fixed_ip")
+    return Wish(network, free_address(connection, network, address) if address else None, tag)
+
+
+def free_address(connection: Connection, network: objects.Network, address: str) -> str:
+    """An address of a network that nobody has. :raises Invalid: it is none. :raises AddressInUse: somebody has it."""
     try:
         number = _inside("fixed_ip", address, ipaddress.IPv4Network(network.cidr))
     except exceptions.Invalid as error:
@@ -197,7 +218,7 @@ def _usable_address(connection: Connection, network: objects.Network, address: s
     if str(number) == network.gateway_ip:
         raise exceptions.Invalid(f"Fixed IP {address} is the gateway of network {network.id}.")
     if (holder := db_networks.holder_of(connection, network, str(number))) is not None:
-        raise exceptions.Invalid(f"Fixed IP address {address} is already in use on instance {holder}.")
+        raise AddressInUse(f"Fixed IP address {address} is already in use on instance {holder}.")
     return str(number)
 
 
@@ -226,15 +247,49 @@ def allot(
 ) -> None:
     """Give a new server its ports. NoMoreFixedIps when a network has none left; it has no port then."""
     try:
-        for index, wish in enumerate(wanted):
-            database.lock(connection, f"network:{wish.network.id}")
-            address = wish.fixed_ip or db_networks.next_free(connection, wish.network)
-            if address is None:
-                raise NoMoreFixedIps(wish.network)
-            db_networks.insert_port(connection, wish.network, address, instance, index, wish.tag, groups)
+        for wish in wanted:
+            give(database, connection, instance, wish, groups)
     except NoMoreFixedIps:
         db_networks.release(connection, instance.uuid)
         raise
+
+
+def give(
+    database: Database,
+    connection: Connection,
+    instance: objects.Instance,
+    wish: Wish,
+    groups: Sequence[str],
+    plugged: bool = True,
+) -> str:
+    """Give a server one more port, whose id is returned; a port that was there keeps its groups. NoMoreFixedIps when
+    the network has no address left; Conflict when another server has the port.
+
+    :param plugged: the VM will have the card when it is started next, and does not run.
+    """
+    port_id = wish.port_id
+    if port_id is None:
+        port_id = make_port(database, connection, wish.network, wish.fixed_ip, instance.project_id, groups)
+    if not db_networks.bind(connection, port_id, instance.uuid, wish.tag, plugged):
+        raise exceptions.Conflict(f"Port {port_id} is still in use.")
+    return port_id
+
+
+def make_port(
+    database: Database,
+    connection: Connection,
+    network: objects.Network,
+    fixed_ip: str | None,
+    project_id: str,
+    groups: Sequence[str],
+    preserve: bool = False,
+) -> str:
+    """A port of no server, with this address or the next free one; its id. NoMoreFixedIps when none is left."""
+    database.lock(connection, f"network:{network.id}")
+    address = fixed_ip or db_networks.next_free(connection, network)
+    if address is None:
+        raise NoMoreFixedIps(network)
+    return db_networks.insert_port(connection, network, address, project_id, groups, preserve)
 
 
 def rule(

@@ -116,7 +116,7 @@ class Reconciler:
             LOG.error("Server %s: %s", uuid, message)
             return CRASHED | db_instances.fault_columns(500, message)
         LOG.warning("The VM of server %s is gone; it is started again", uuid)
-        self._host.driver.power_on(self._host.boot_spec(instance))  # its disks are there, or this is to fail
+        self._host.power_on(instance)  # its disks are there, or this is to fail
         if instance.vm_state == "paused":
             self._host.driver.pause(uuid)
             return dict(PAUSED)

@@ -53,6 +53,8 @@ REBOOT_HARD = Verb(
 EVACUATE = Verb("evacuate", ("active", "stopped", "error"), None, must_have_launched=True)
 DELETE = Verb("delete", None, None, task_state="deleting", must_have_launched=False)
 FORCE_DELETE = Verb("forceDelete", None, None, task_state="deleting", must_have_launched=False)
+ATTACH_INTERFACE = Verb("attach_interface", ("active", "paused", "stopped"))
+DETACH_INTERFACE = Verb("detach_interface", ("active", "paused", "stopped"))
 LOCK = Verb("lock", None, None, must_have_launched=False)
 UNLOCK = Verb("unlock", None, None, must_have_launched=False)
 

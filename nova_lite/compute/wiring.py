@@ -85,15 +85,30 @@ class Wiring:
             raise DriverError(f"The server's network cannot be set up: {error}") from error
         return tuple(NicSpec(port.tap, port.tap, port.mac) for port in own)
 
-    def disconnect(self, instance: objects.Instance) -> None:
-        """Take a server's taps away. Raises DriverError."""
+    def started(self, instance: objects.Instance) -> None:
+        """A server's VM was started with what ``connect`` gave: from now on it has all its cards."""
+        with self._database.read() as connection:
+            ports = db_networks.ports_of(connection, [instance.uuid]).get(instance.uuid, [])
+        if not all(port.plugged for port in ports):
+            with self._database.write() as connection:
+                db_networks.mark_plugged(connection, instance.uuid)
+
+    def release(self, instance: objects.Instance, port_id: str) -> None:
+        """Take one card from a server, first its tap, then its row; nothing to do when it has no such card."""
+        self.disconnect(instance, port_id)
+        with self._database.write() as connection:
+            db_networks.release(connection, instance.uuid, port_id)
+
+    def disconnect(self, instance: objects.Instance, port_id: str | None = None) -> None:
+        """Take a server's taps away, or that of one port. Raises DriverError."""
         if self._network is None:
             return
         layout = self._layout()
         with self._database.read() as connection:
             ports = db_networks.ports_of(connection, [instance.uuid]).get(instance.uuid, [])
+        going = [port.id for port in ports if port.id in layout.ports and port_id in (None, port.id)]
         try:
-            self._network.remove(layout, [layout.ports[port.id] for port in ports if port.id in layout.ports])
+            self._network.remove(layout, [layout.ports[identifier] for identifier in going])
         except NetworkError as error:
             raise DriverError(f"The server's network cannot be taken away: {error}") from error
 

@@ -113,6 +113,11 @@ class Host:
             raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
         return image
 
+    def power_on(self, instance: objects.Instance) -> None:
+        """Start a server's VM with all its cards. Raises DriverError."""
+        self.driver.power_on(self.boot_spec(instance))
+        self.wiring.started(instance)
+
     def info(self, uuid: str) -> MachineInfo:
         """The VM as it is; SHUTDOWN when there is none."""
         try:
@@ -147,7 +152,7 @@ def _prepare(host: Host, instance: objects.Instance, operation: objects.Operatio
 
 
 def _boot(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
-    host.driver.power_on(host.boot_spec(instance))
+    host.power_on(instance)
 
 
 def _shut_down(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -171,9 +176,11 @@ def _reboot(host: Host, instance: objects.Instance, operation: objects.Operation
             return
     if host.boots_from_disk(instance):  # a reset would boot what was read from the disk last time
         host.driver.power_off(instance.uuid)
-        host.driver.power_on(host.boot_spec(instance))
+        host.power_on(instance)
     else:
         host.driver.reboot(host.boot_spec(instance), hard)
+        if hard:
+            host.wiring.started(instance)
 
 
 def _pause(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -187,6 +194,14 @@ def _unpause(host: Host, instance: objects.Instance, operation: objects.Operatio
 def _destroy(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.driver.destroy(instance.uuid)
     host.config_drives.remove(instance.uuid)
+
+
+def _attach_interface(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.wiring.connect(instance)
+
+
+def _detach_interface(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.wiring.release(instance, str(operation.args["port_id"]))
 
 
 def _disconnect(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -222,9 +237,19 @@ PLANS = {
     "reboot": Plan(states.REBOOT, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE),
     "pause": Plan(states.PAUSE, "compute_pause_instance", (("pause", _pause),), PAUSED),
     "unpause": Plan(states.UNPAUSE, "compute_unpause_instance", (("unpause", _unpause),), ACTIVE),
+    "attach_interface": Plan(
+        states.ATTACH_INTERFACE, "compute_attach_interface", (("connect", _attach_interface),), {}
+    ),
+    "detach_interface": Plan(
+        states.DETACH_INTERFACE, "compute_detach_interface", (("disconnect", _detach_interface),), {}
+    ),
     "delete": Plan(states.DELETE, "compute_terminate_instance", _DELETE, None),
     "forceDelete": Plan(states.FORCE_DELETE, "compute_terminate_instance", _DELETE, None),
 }
+
+
+#: A server that has no VM when one of these fails is merely stopped.
+_LEAVES_STOPPED = (states.START, states.STOP, states.ATTACH_INTERFACE, states.DETACH_INTERFACE)
 
 
 class _Superseded(Exception):
@@ -337,7 +362,7 @@ class Work:
             return dict(ACTIVE)
         if found is PowerState.PAUSED:
             return dict(PAUSED)
-        if found is PowerState.SHUTDOWN and plan.verb in (states.START, states.STOP):
+        if found is PowerState.SHUTDOWN and plan.verb in _LEAVES_STOPPED:
             return dict(STOPPED)
         return {"vm_state": "error", "power_state": int(found)}
 

@@ -81,9 +81,9 @@ def count_ports(connection: Connection, network_id: str) -> int:
 
 
 def holder_of(connection: Connection, network: objects.Network, address: str) -> str | None:
-    """The server that has an address; None when nobody has."""
+    """The server that has an address, or the port where that has no server; None when nobody has."""
     query = (
-        sa.select(ports.c.device_id)
+        sa.select(sa.func.coalesce(ports.c.device_id, ports.c.id))
         .join(fixed_ips, fixed_ips.c.port_id == ports.c.id)
         .where(fixed_ips.c.subnet_id == network.subnet_id, fixed_ips.c.number == int(ipaddress.IPv4Address(address)))
     )
@@ -129,24 +129,22 @@ def insert_port(
     connection: Connection,
     network: objects.Network,
     address: str,
-    instance: objects.Instance,
-    index: int,
-    tag: str | None,
+    project_id: str,
     groups: Iterable[str],
-) -> None:
-    """A port of a server with one address. IntegrityError when another port has it."""
+    preserve: bool = False,
+) -> str:
+    """A port with one address, of no server yet; its id. IntegrityError when another port has the address."""
     port_id = str(uuidlib.uuid4())
     connection.execute(
         sa.insert(ports),
         {
             "id": port_id,
             "network_id": network.id,
-            "project_id": instance.project_id,
+            "project_id": project_id,
             "mac_address": "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3)),
-            "device_id": instance.uuid,
-            "device_index": index,
-            "tag": tag,
+            "device_index": 0,
             "created_at": now(),
+            "preserve": preserve,
         },
     )
     number = int(ipaddress.IPv4Address(address))
@@ -155,18 +153,50 @@ def insert_port(
     bindings = [{"port_id": port_id, "security_group_id": group} for group in groups]
     if bindings:
         connection.execute(sa.insert(port_security_groups), bindings)
+    return port_id
+
+
+def bind(connection: Connection, port_id: str, server_id: str, tag: str | None, plugged: bool) -> bool:
+    """Make a port the last card of a server; False when another server has it, or it is not there."""
+    last = sa.select(sa.func.coalesce(sa.func.max(ports.c.device_index) + 1, 0)).where(ports.c.device_id == server_id)
+    index = connection.execute(last).scalar_one()
+    values = {"device_id": server_id, "device_index": index, "tag": tag, "plugged": plugged}
+    query = sa.update(ports).where(ports.c.id == port_id, ports.c.device_id.is_(None)).values(**values)
+    return connection.execute(query).rowcount == 1
+
+
+def mark_plugged(connection: Connection, server_id: str) -> None:
+    """A server's VM was started with all its cards."""
+    query = sa.update(ports).where(ports.c.device_id == server_id, ports.c.plugged.is_(False)).values(plugged=True)
+    connection.execute(query)
+
+
+def get_port(connection: Connection, port_id: str) -> objects.Port | None:
+    return next(iter(_ports(connection, ports.c.id == port_id)), None)
+
+
+def all_ports(connection: Connection) -> list[objects.Port]:
+    """Every port, those of a server together."""
+    return _ports(connection, sa.true())
 
 
 def ports_of(connection: Connection, server_ids: Iterable[str]) -> dict[str, list[objects.Port]]:
     """The ports of each of these servers, in the order of their cards; only servers that have any."""
+    of_server: dict[str, list[objects.Port]] = {}
+    for port in _ports(connection, ports.c.device_id.in_(list(server_ids))):
+        of_server.setdefault(str(port.device_id), []).append(port)
+    return of_server
+
+
+_PORT = (ports.c.id, ports.c.network_id, networks.c.name, ports.c.project_id, ports.c.mac_address, ports.c.device_id)
+_PORT_FACTS = (*_PORT, ports.c.tag, ports.c.preserve, ports.c.plugged)
+
+
+def _ports(connection: Connection, which: sa.ColumnElement[bool]) -> list[objects.Port]:
     query = (
         sa.select(
-            ports.c.id,
-            ports.c.network_id,
-            networks.c.name,
-            ports.c.mac_address,
-            ports.c.device_id,
-            ports.c.tag,
+            *_PORT_FACTS,
+            fixed_ips.c.subnet_id,
             fixed_ips.c.ip_address,
             security_groups.c.id.label("group_id"),
             security_groups.c.name.label("group_name"),
@@ -175,25 +205,35 @@ def ports_of(connection: Connection, server_ids: Iterable[str]) -> dict[str, lis
         .outerjoin(fixed_ips, fixed_ips.c.port_id == ports.c.id)
         .outerjoin(port_security_groups, port_security_groups.c.port_id == ports.c.id)
         .outerjoin(security_groups, security_groups.c.id == port_security_groups.c.security_group_id)
-        .where(ports.c.device_id.in_(list(server_ids)))
+        .where(which)
         .order_by(ports.c.device_id, ports.c.device_index, fixed_ips.c.number, security_groups.c.name)
     )
     found: dict[str, objects.Port] = {}
     for row in connection.execute(query):
-        port = found.setdefault(row.id, objects.Port(*row[:6]))
+        port = found.setdefault(row.id, objects.Port(*row[: len(_PORT_FACTS)]))
         if row.ip_address is not None and row.ip_address not in port.fixed_ips:
             port.fixed_ips.append(row.ip_address)
+            port.subnet_id = row.subnet_id
         if row.group_id is not None:
             port.security_groups[row.group_id] = row.group_name
-    of_server: dict[str, list[objects.Port]] = {}
-    for port in found.values():
-        of_server.setdefault(port.device_id, []).append(port)
-    return of_server
+    return list(found.values())
 
 
-def release(connection: Connection, server_id: str) -> None:
-    """Give back the ports of a server, and with them their addresses."""
-    own = sa.select(ports.c.id).where(ports.c.device_id == server_id).scalar_subquery()
+def release(connection: Connection, server_id: str, port_id: str | None = None) -> None:
+    """Take the ports of a server from it, or one of them. Those that were made for it go, with their addresses."""
+    own = [ports.c.device_id == server_id, *([ports.c.id == port_id] if port_id else [])]
+    kept = sa.update(ports).where(*own, ports.c.preserve.is_(True))
+    connection.execute(kept.values(device_id=None, tag=None, plugged=True))
+    _delete_ports(connection, sa.and_(*own))
+
+
+def delete_port(connection: Connection, port_id: str) -> None:
+    """A port that no server has, with its address."""
+    _delete_ports(connection, sa.and_(ports.c.id == port_id, ports.c.device_id.is_(None)))
+
+
+def _delete_ports(connection: Connection, which: sa.ColumnElement[bool]) -> None:
+    going = sa.select(ports.c.id).where(which).scalar_subquery()
     for table in (fixed_ips, port_security_groups):
-        connection.execute(sa.delete(table).where(table.c.port_id.in_(own)))
-    connection.execute(sa.delete(ports).where(ports.c.device_id == server_id))
+        connection.execute(sa.delete(table).where(table.c.port_id.in_(going)))
+    connection.execute(sa.delete(ports).where(which))

@@ -67,6 +67,21 @@ def delete_rule(connection: Connection, rule_id: str) -> bool:
     return connection.execute(query).rowcount == 1
 
 
+def bind(connection: Connection, group_id: str, port_ids: Iterable[str]) -> None:
+    """Put ports into a group that they are not in yet."""
+    rows = [{"port_id": port_id, "security_group_id": group_id} for port_id in port_ids]
+    if rows:
+        connection.execute(sa.insert(port_security_groups), rows)
+
+
+def unbind(connection: Connection, group_id: str, port_ids: Iterable[str]) -> None:
+    columns = port_security_groups.c
+    query = sa.delete(port_security_groups).where(
+        columns.security_group_id == group_id, columns.port_id.in_(list(port_ids))
+    )
+    connection.execute(query)
+
+
 def is_used(connection: Connection, group_id: str) -> bool:
     """Whether a port has it, or a rule of another group names it."""
     in_ports = sa.exists().where(port_security_groups.c.security_group_id == group_id)

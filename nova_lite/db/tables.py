@@ -309,6 +309,9 @@ ports = sa.Table(
     sa.Column("device_index", sa.Integer, nullable=False),
     sa.Column("tag", sa.String(255)),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    # Kept when its server goes, as it was there before; and whether the VM has had it since it was last started.
+    sa.Column("preserve", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("plugged", sa.Boolean, nullable=False, server_default=sa.true()),
 )
 
 fixed_ips = sa.Table(

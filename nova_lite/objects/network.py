@@ -28,14 +28,21 @@ class Network:
 
 @dataclass
 class Port:
-    """A network card of a server."""
+    """A network card of a server; of none while ``device_id`` is None.
+
+    ``preserve``: kept when its server goes. ``plugged``: the VM has had it since it was last started.
+    """
 
     id: str
     network_id: str
     network_name: str
+    project_id: str
     mac_address: str
-    device_id: str
+    device_id: str | None
     tag: str | None = None
+    preserve: bool = False
+    plugged: bool = True
+    subnet_id: str = ""
     fixed_ips: list[str] = field(default_factory=list)
     security_groups: dict[str, str] = field(default_factory=dict)  # id → name
 

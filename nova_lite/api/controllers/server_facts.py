@@ -135,14 +135,20 @@ def _host(instance: objects.Instance) -> dict[str, Any]:
     }
 
 
-def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[str, Any]:
-    """Addresses by the names of their networks; a server without cards is in the default group as far as it goes."""
+def addresses_of(ports: list[objects.Port]) -> dict[str, list[dict[str, Any]]]:
+    """Addresses by the names of their networks."""
     addresses: dict[str, list[dict[str, Any]]] = {}
     for port in ports:
         addresses.setdefault(port.network_name, []).extend(
             {"version": 4, "addr": address, "type": "fixed", "mac_addr": port.mac_address}
             for address in port.fixed_ips
         )
+    return addresses
+
+
+def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[str, Any]:
+    """A server without cards is in the default group as far as it goes."""
+    addresses = addresses_of(ports)
     names = {"type": "OS-EXT-IPS:type", "mac_addr": "OS-EXT-IPS-MAC:mac_addr"}
     groups = dict.fromkeys(name for port in ports for name in port.security_groups.values())
     return {
