@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "image": ("nova_lite.cli.image:image", "Add, list and remove images."),
     "disk": ("nova_lite.cli.disk:disk", "Make, check and export the disks of servers."),
     "network": ("nova_lite.cli.network:network", "Create, list and delete networks of servers."),
+    "port": ("nova_lite.cli.port:port", "Make ports, cards that outlive their servers."),
     "security-group": ("nova_lite.cli.security_group:security_group", "Say what may reach servers."),
     "host": ("nova_lite.cli.host:host", "See and remove what the service made on this host."),
     "flavor": ("nova_lite.cli.flavor:flavor", "List flavors."),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from nova_lite.compute import networks
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.network import links
 from nova_lite.network.host import tables
@@ -82,3 +83,50 @@ def test_a_deleted_server_leaves_nothing_on_the_host(service: Computing) -> None
     eventually(lambda: service.get(made).deleted, "the server is deleted")
     assert taps() == {}
     eventually(lambda: links.ours() == [] and tables() == [], "bridge and tables are gone")
+
+
+def listed_tables() -> str:
+    return "".join(
+        subprocess.run(["nft", "list", "table", family, name], capture_output=True, text=True, check=True).stdout
+        for name in tables()
+        for family in ("inet", "bridge")
+    )
+
+
+def test_a_card_given_to_a_running_server_is_plugged_at_its_next_boot(service: Computing) -> None:
+    made = counting(service)
+    (first,) = taps()
+    port = service.api.attach_interface(service.me, made)
+    service.settled(made, "active")
+    (second,) = set(taps()) - {first}
+    assert "LOWER_UP" not in taps()[second]["flags"]
+    assert not service.api.port_of(made, port.id).plugged
+    service.api.reboot(service.me, service.get(made), hard=True)
+    service.settled(made, "active")
+    assert "LOWER_UP" in taps()[second]["flags"]
+    assert service.api.port_of(made, port.id).plugged
+
+
+def test_a_card_taken_from_a_running_server_leaves_nothing_on_the_host(service: Computing) -> None:
+    made = counting(service)
+    (first,) = taps()
+    port = service.api.attach_interface(service.me, made)
+    service.settled(made, "active")
+    (second,) = set(taps()) - {first}
+    assert second in listed_tables() and port.fixed_ips[0] in listed_tables()
+    service.api.detach_interface(service.me, service.get(made), port.id)
+    service.settled(made, "active")
+    assert set(taps()) == {first}
+    assert second not in listed_tables() and port.fixed_ips[0] not in listed_tables()
+    assert [one.id for one in service.api.ports([made.uuid])[made.uuid]] != [port.id]
+
+
+def test_a_server_leaves_a_group_at_once(service: Computing) -> None:
+    made = counting(service)
+    (address,) = service.api.ports([made.uuid])[made.uuid][0].fixed_ips
+    networks.add_group(service.database, "p1", "web")
+    before = listed_tables().count(address)
+    service.api.add_security_group(service.me, made, "web")
+    assert listed_tables().count(address) == before + 1
+    service.api.remove_security_group(service.me, made, "web")
+    assert listed_tables().count(address) == before
