@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import threading
+from dataclasses import replace
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -31,6 +33,9 @@ class Wiring:
         self._conf, self._database, self._host = conf, database, conf.host
         self.lacking: str | None = None
         self._network: HostNetwork | None = None
+        # Ports whose taps we took away and whose rows are still there: a check must not make them again.
+        self._leaving: set[str] = set()
+        self._lock = threading.Lock()
         if not conf.network.enabled:
             self.lacking = "[network] enabled is false"
         elif conf.compute.driver != "fake":
@@ -56,7 +61,11 @@ class Wiring:
         if self._network is None:
             return
         try:
-            self._network.check(self._layout())
+            with self._lock:
+                layout = self._layout()
+                ports = {port.id: port for port in layout.ports.values() if port.id not in self._leaving}
+                self._leaving &= layout.ports.keys()
+                self._network.check(replace(layout, ports=ports))
         except (NetworkError, exceptions.Unavailable) as error:
             LOG.error("The host's networks cannot be mended: %s", error)
 
@@ -79,6 +88,7 @@ class Wiring:
             raise DriverError(f"This host cannot set up networks: {self.lacking}.")
         layout = self._layout()
         own = [layout.ports[port.id] for port in ports if port.id in layout.ports]
+        self._leaving.difference_update(port.id for port in own)
         try:
             self._network.add(layout, own)
         except NetworkError as error:
@@ -108,7 +118,9 @@ class Wiring:
             ports = db_networks.ports_of(connection, [instance.uuid]).get(instance.uuid, [])
         going = [port.id for port in ports if port.id in layout.ports and port_id in (None, port.id)]
         try:
-            self._network.remove(layout, [layout.ports[identifier] for identifier in going])
+            with self._lock:
+                self._leaving.update(going)
+                self._network.remove(layout, [layout.ports[identifier] for identifier in going])
         except NetworkError as error:
             raise DriverError(f"The server's network cannot be taken away: {error}") from error
 

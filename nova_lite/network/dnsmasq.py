@@ -8,9 +8,10 @@ import os
 import select
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
-from nova_lite.network.commands import NetworkError, run
+from nova_lite.network.commands import NetworkError, begin
 from nova_lite.network.layout import METADATA_ADDRESS, Network, Port
 
 _END_SECONDS = 5.0
@@ -37,6 +38,10 @@ class Dnsmasq:
 
     def start(self, ports: list[Port]) -> None:
         """Run it, for these ports; returns when it serves. :raises NetworkError: with its own words."""
+        self.begin(ports)()
+
+    def begin(self, ports: list[Port]) -> Callable[[], str]:
+        """As ``start``, but what is returned has to be called, and waits until it serves."""
         self.stop()
         for folder in (self._dhcp, self._dns):
             shutil.rmtree(folder, ignore_errors=True)
@@ -44,7 +49,7 @@ class Dnsmasq:
         for port in ports:
             self._write(port)
         self._told = {address: port.mac for port in ports for address in port.addresses}
-        run(["dnsmasq", *self._options()])
+        return begin(["dnsmasq", *self._options()])
 
     def add(self, port: Port, ports: list[Port]) -> None:
         """Serve one more port. An address that had another MAC is leased to that: only a new process forgets it."""

@@ -8,7 +8,7 @@ table ``inet`` may then go by addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from nova_lite.network.layout import METADATA_ADDRESS, METADATA_PORT, Layout, Network, Port, Rule, short
 
@@ -76,16 +76,32 @@ def everything(table: str, layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-def one_port(table: str, layout: Layout, port: Port) -> str:
-    """A further port, with its network and its groups if those are new."""
-    lines = _network(table, layout.networks[port.network_id])
-    for group in layout.groups:
+def one_port(table: str, layout: Layout, port: Port, known: Collection[str] = ()) -> str:
+    """A further port, with its network and its groups if those are new.
+
+    :param known: ids of networks and groups that the tables have as they are in ``layout``.
+    """
+    lines = [] if port.network_id in known else _network(table, layout.networks[port.network_id])
+    new = {group: rules for group, rules in layout.groups.items() if group not in known}
+    for group in new:
         lines += _group(table, group)
         lines.append(f"flush chain inet {table} gi_{short(group)}")
         lines.append(f"flush chain inet {table} go_{short(group)}")
-    for group, rules in layout.groups.items():
+    for group, rules in new.items():
         lines += _rules(table, group, rules)
     return "\n".join([*lines, *_port(table, port)]) + "\n"
+
+
+def without_port(table: str, port: Port) -> str:
+    """The tables without a port that they have as it is here."""
+    name = short(port.id)
+    lines = [f'delete element bridge {table} taps {{ "{port.tap}" }}']
+    for address in port.addresses:
+        sets = ["senders", "receivers", *(f"members_{short(group)}" for group in port.groups)]
+        lines += [f"delete element inet {table} {one} {{ {address} }}" for one in sets]
+    for family, chain in (("bridge", f"tap_{name}"), ("inet", f"in_{name}"), ("inet", f"out_{name}")):
+        lines += [f"flush chain {family} {table} {chain}", f"delete chain {family} {table} {chain}"]
+    return "\n".join(lines) + "\n"
 
 
 def no_tables(table: str) -> str:

@@ -7,13 +7,14 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-from nova_lite.network import firewall, links
-from nova_lite.network.commands import NetworkError, run
+from nova_lite.network import firewall, links, nft
+from nova_lite.network.commands import NetworkError
 from nova_lite.network.dnsmasq import Dnsmasq
 from nova_lite.network.layout import BRIDGE_PREFIX, Layout, Network, Port
+from nova_lite.network.nft import Nft
 
 LOG = logging.getLogger(__name__)
 
@@ -30,11 +31,16 @@ def lacking() -> str | None:
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return "/dev/net/tun cannot be opened"
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    for program, package in (("ip", "iproute2"), ("nft", "nftables"), ("dnsmasq", "dnsmasq-base")):
+    for program, package in (("ip", "iproute2"), ("dnsmasq", "dnsmasq-base")):
         if shutil.which(program, path=path) is None:
             return f"{program} is not installed (Debian: {package})"
     try:
-        run(["nft", "--check", "-f", "-"], firewall.everything("nova_lite_check", Layout({}, {}, {})))
+        library = Nft()
+    except NetworkError as error:
+        return str(error).rstrip(".")
+    try:
+        with library:
+            library.run(firewall.everything("nova_lite_check", Layout({}, {}, {})), dry_run=True)
     except NetworkError as error:
         return f"the kernel does not have the firewall that it needs ({error})"
     return None
@@ -50,7 +56,10 @@ class HostNetwork:
         self.table, self._domain = TABLE_PREFIX + mark, domain
         self.run_path = run_path / mark
         self._dnsmasqs: dict[str, Dnsmasq] = {}
+        self._nft: Nft | None = None  # made by the first thread that needs it, which is in the right namespace
         self._text: str | None = None  # the tables as they are listed after we replaced them; None: look anew
+        self._wanted = ""  # and what they were made of
+        self._known: set[str] = set()  # networks and groups that they have
         self._lock = threading.RLock()
 
     def add(self, layout: Layout, ports: Iterable[Port]) -> None:
@@ -58,17 +67,22 @@ class HostNetwork:
         with self._lock:
             for port in ports:
                 network = layout.networks[port.network_id]
+                starting = None
                 if network.id not in self._dnsmasqs or not links.exists(network.bridge):
-                    self._make_network(network, layout)
+                    starting = self._begin_network(network, layout)
                 self._text = None
                 try:
-                    run(["nft", "-f", "-"], firewall.one_port(self.table, layout, port))
+                    self._apply(firewall.one_port(self.table, layout, port, self._known))
                 except NetworkError:  # no tables yet, or somebody emptied them
-                    run(["nft", "-f", "-"], firewall.everything(self.table, layout))
+                    self._apply(firewall.everything(self.table, layout))
+                self._known |= {network.id, *layout.groups}
                 links.make_tap(port, network, self.owner)  # last: no frame leaves an unguarded tap
-                self._dnsmasqs[network.id].add(port, _of(layout, network))
+                if starting is not None:
+                    starting()
+                else:
+                    self._dnsmasqs[network.id].add(port, _of(layout, network))
 
-    def remove(self, layout: Layout, ports: Iterable[Port]) -> None:
+    def remove(self, layout: Layout, ports: Collection[Port]) -> None:
         """Take the taps of these ports away; ``layout`` has them still."""
         with self._lock:
             for port in ports:
@@ -77,11 +91,12 @@ class HostNetwork:
                 links.forget_neighbours(port, network)
                 if network.id in self._dnsmasqs:
                     self._dnsmasqs[network.id].remove(port)
-            gone = {port.id for port in ports}
-            left = {port.id: port for port in layout.ports.values() if port.id not in gone}
-            if gone:
                 self._text = None
-                run(["nft", "-f", "-"], firewall.everything(self.table, Layout(layout.networks, left, layout.groups)))
+                try:
+                    self._apply(firewall.without_port(self.table, port))
+                except NetworkError:  # it was not there, or not as it is now: the tables are made anew
+                    left = {one.id: one for one in layout.ports.values() if one not in ports}
+                    self._apply(firewall.everything(self.table, Layout(layout.networks, left, layout.groups)))
 
     def check(self, layout: Layout) -> None:
         """Make the host what ``layout`` says, mending what was changed behind our back. Networks without ports get
@@ -132,29 +147,43 @@ class HostNetwork:
 
     def _clear(self) -> None:
         if self.table in tables():
-            run(["nft", "-f", "-"], firewall.no_tables(self.table))
+            self._apply(firewall.no_tables(self.table))
         self._text = None
+        self._known.clear()
         shutil.rmtree(self.run_path, ignore_errors=True)
 
     def _make_network(self, network: Network, layout: Layout) -> None:
+        self._begin_network(network, layout)()
+
+    def _begin_network(self, network: Network, layout: Layout) -> Callable[[], str]:
+        """Make it; its dnsmasq, which knows the ports, starts meanwhile, and has when what is returned does."""
         links.make_bridge(network, self.owner)
         dnsmasq = self._dnsmasqs.setdefault(network.id, Dnsmasq(network, self.run_path / network.id, self._domain))
         try:
             dnsmasq.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:
             raise NetworkError(f"{error.filename}: {error.strerror}") from error
-        dnsmasq.start(_of(layout, network))
+        starting = dnsmasq.begin(_of(layout, network))
         for port in _of(layout, network):
             if links.exists(port.tap):
                 links.make_tap(port, network, self.owner)  # back into the bridge that is new
+        return starting
 
     def _check_tables(self, layout: Layout) -> None:
-        if self._text is None or self._text != self._listed():
+        wanted = firewall.everything(self.table, layout)
+        if self._text is None or self._wanted != wanted or self._text != self._listed():
             self._replace_tables(layout)
 
     def _replace_tables(self, layout: Layout) -> None:
-        run(["nft", "-f", "-"], firewall.everything(self.table, layout))
+        self._wanted = firewall.everything(self.table, layout)
+        self._apply(self._wanted)
+        self._known = {*layout.networks, *layout.groups}
         self._text = self._listed()
+
+    def _apply(self, script: str) -> str:
+        if self._nft is None:
+            self._nft = Nft()
+        return self._nft.run(script)
 
     def replace_rules(self, layout: Layout) -> None:
         """Bring changed security groups into force, all at once."""
@@ -164,7 +193,7 @@ class HostNetwork:
 
     def _listed(self) -> str:
         try:
-            return "".join(run(["nft", "list", "table", family, self.table]) for family in ("inet", "bridge"))
+            return "".join(self._apply(f"list table {family} {self.table}") for family in ("inet", "bridge"))
         except NetworkError:
             return ""
 
@@ -175,5 +204,4 @@ def _of(layout: Layout, network: Network) -> list[Port]:
 
 def tables() -> list[str]:
     """The names of every service's tables on this host."""
-    words = [line.split() for line in run(["nft", "list", "tables"]).splitlines()]
-    return sorted({name[2] for name in words if len(name) == 3 and name[2].startswith(TABLE_PREFIX)})
+    return [name for name in nft.tables() if name.startswith(TABLE_PREFIX)]

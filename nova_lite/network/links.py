@@ -1,15 +1,16 @@
-"""Bridges and taps of this host, by iproute2. Every link of ours says in its alias which service it belongs to."""
+"""Bridges and taps of this host. Every link of ours says in its alias which service it belongs to."""
 
 from __future__ import annotations
 
 import json
-import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from nova_lite.network import rtnetlink
 from nova_lite.network.commands import NetworkError, run
 from nova_lite.network.layout import BRIDGE_PREFIX, METADATA_ADDRESS, TAP_PREFIX, Network, Port
+from nova_lite.network.rtnetlink import Netlink
 
 #: On the bridge: the host answers for guests that cannot hear each other, routes between them, sends no redirects.
 _IPV4 = {"forwarding": "1", "proxy_arp_pvlan": "1", "send_redirects": "0"}
@@ -34,26 +35,26 @@ def exists(name: str) -> bool:
 
 def ours() -> list[Link]:
     """The links on this host that bear our names, whoever made them."""
-    found = json.loads(run(["ip", "-json", "link", "show"]) or "[]")
+    with Netlink() as netlink:
+        found = netlink.links()
+    names = {link.index: link.name for link in found}
     return [
-        Link(link["ifname"], link.get("ifalias", ""), link.get("master"))
+        Link(link.name, link.alias, names.get(link.master))
         for link in found
-        if link["ifname"].startswith((BRIDGE_PREFIX, TAP_PREFIX))
+        if link.name.startswith((BRIDGE_PREFIX, TAP_PREFIX))
     ]
 
 
 def make_bridge(network: Network, owner: str) -> None:
     """The bridge of a network, up, with the gateway's address; whatever of it is there stays."""
     name = network.bridge
-    lines = [] if exists(name) else [f"link add {name} type bridge"]
-    lines += [
-        f"link set dev {name} address {network.mac} alias {owner} addrgenmode none",
-        f"link set dev {name} type bridge forward_delay 0 mcast_snooping 0",
-        f"address replace {network.gateway}/{network.prefix_length} dev {name}",
-        f"address replace {METADATA_ADDRESS}/32 dev {name} scope link",
-        f"link set dev {name} up",
-    ]
-    run(["ip", "-batch", "-"], "\n".join(lines) + "\n")
+    with Netlink() as netlink:
+        if not exists(name):
+            netlink.add_bridge(name, network.mac)
+        netlink.set_link(name, owner, mac=network.mac)
+        netlink.add_address(name, network.gateway, network.prefix_length)
+        netlink.add_address(name, METADATA_ADDRESS, 32, of_link=True)
+        netlink.set_up(name)
     try:
         for key, value in _IPV4.items():
             Path(f"/proc/sys/net/ipv4/conf/{name}/{key}").write_text(value)
@@ -64,34 +65,30 @@ def make_bridge(network: Network, owner: str) -> None:
 def make_tap(port: Port, network: Network, owner: str) -> None:
     """The tap of a port: persistent, to be opened by this user's processes, isolated from the bridge's other ports."""
     name = port.tap
-    lines = [] if exists(name) else [f"tuntap add dev {name} mode tap user {os.geteuid()} vnet_hdr"]
-    lines += [
-        f"link set dev {name} alias {owner} addrgenmode none master {network.bridge}",
-        f"link set dev {name} type bridge_slave isolated on learning off flood off mcast_flood off",
-        f"link set dev {name} up",
-    ]
-    # Nobody is asked who has an address, and nothing is flooded: both are known.
-    lines += [f"neighbour replace {ip} lladdr {port.mac} dev {network.bridge} nud permanent" for ip in port.addresses]
-    run(["ip", "-batch", "-"], "\n".join(lines) + "\n")
-    run(["bridge", "-batch", "-"], f"fdb replace {port.mac} dev {name} master static\n")
+    rtnetlink.make_tap(name)
+    with Netlink() as netlink:
+        netlink.set_link(name, owner, master=network.bridge)
+        netlink.isolate(name)
+        netlink.set_up(name)
+        # Nobody is asked who has an address, and nothing is flooded: both are known.
+        for address in port.addresses:
+            netlink.add_neighbour(network.bridge, address, port.mac)
+        netlink.add_station(name, port.mac)
 
 
 def remove(name: str) -> None:
     """No such link afterwards."""
-    if not exists(name):
-        return
-    try:
-        run(["ip", "link", "delete", "dev", name])
-    except NetworkError:
-        if exists(name):
-            raise
+    if exists(name):
+        with Netlink() as netlink:
+            netlink.delete(name)
 
 
 def forget_neighbours(port: Port, network: Network) -> None:
     """What the host knew by heart of a port's addresses."""
-    lines = [f"neighbour delete {ip} dev {network.bridge}" for ip in port.addresses]
-    if lines and exists(network.bridge):
-        run(["ip", "-force", "-batch", "-"], "\n".join(lines) + "\n")
+    if port.addresses and exists(network.bridge):
+        with Netlink() as netlink:
+            for address in port.addresses:
+                netlink.forget_neighbour(network.bridge, address)
 
 
 def ranges_in_use() -> list[str]:
