@@ -9,6 +9,7 @@ from nova_lite.cli import table
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.status import ping_agent
 from nova_lite.cli.vms import running_vms
+from nova_lite.network import links
 from nova_lite.network.host import lacking
 from nova_lite.network.host_objects import bridges_of, sockets_listening
 
@@ -27,6 +28,11 @@ def status(settings: Settings, as_json: bool) -> None:
         reason = lacking() if settings.conf.network.enabled else "[network] enabled is false"
         click.echo(f"networks: none, {reason}" if reason else "networks: yes")
         click.echo(f"metadata: {_metadata(settings, reason)}")
+        for name in [] if reason else links.uplinks_without_forwarding():
+            click.echo(
+                f"outside: not reached by servers, as this host does not forward from {name}."
+                f" Change that with: sysctl -w net.ipv4.conf.{name}.forwarding=1"
+            )
     rows = [vars(found) for found in host_objects.find(settings.conf)]
     table.show(rows, ["kind", "name", "detail", "mine"], as_json, "Nothing of ours is on this host.")
 

@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nova_lite.cli.main import main
 from nova_lite.network import links
 from nova_lite.network.host import HostNetwork, lacking, tables
 from nova_lite.network.layout import Layout, Network, Port, Rule
@@ -297,3 +299,25 @@ def test_what_another_service_made_is_left_alone(host: HostNetwork) -> None:
     other.check(layout())
     assert other.clean() == []
     assert {link.name for link in links.ours()} == {NETWORK.bridge, one.tap}
+
+
+def test_host_status_says_what_keeps_servers_from_the_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_NETWORK__ENABLED", "true")
+
+    def status() -> str:
+        return CliRunner().invoke(main, ["--state-path", str(tmp_path), "host", "status"]).output
+
+    with netns.entered():
+        assert "networks: yes" in status() and "outside" not in status()
+        for words in (
+            "link add up0 type dummy",
+            "addr add 192.0.2.2/24 dev up0",
+            "link set up0 up",
+            "route add default via 192.0.2.1",
+        ):
+            subprocess.run(["ip", *words.split()], check=True)
+        forwarding = Path("/proc/sys/net/ipv4/conf/up0/forwarding")
+        forwarding.write_text("0")
+        assert "sysctl -w net.ipv4.conf.up0.forwarding=1" in status()
+        forwarding.write_text("1")
+        assert "outside" not in status()
