@@ -310,7 +310,7 @@ def test_host_status_says_what_keeps_servers_from_the_outside(tmp_path: Path, mo
     with netns.entered():
         assert "networks: yes" in status() and "outside" not in status()
         for words in (
-            "link add up0 type dummy",
+            "link add up0 type bridge",
             "addr add 192.0.2.2/24 dev up0",
             "link set up0 up",
             "route add default via 192.0.2.1",
