@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import select
 import signal
 import socket
 import struct
@@ -267,7 +268,10 @@ def test_dnsmasq_that_was_killed_runs_again(host: HostNetwork, guests: Any) -> N
     dnsmasq = host._dnsmasqs[NETWORK.id]
     pid = dnsmasq.pid()
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    process = os.pidfd_open(pid)
+    signal.pidfd_send_signal(process, signal.SIGKILL)
+    assert select.select([process], [], [], PATIENCE)[0]
+    os.close(process)
     host.check(wanted)
     assert dnsmasq.pid() not in (None, pid)
     assert offered_address(there, one) == one.addresses[0]
