@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from nova_lite.cli import image_inspect, table
+from nova_lite.cli import image_build, image_inspect, table
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import identity
@@ -30,6 +30,7 @@ def image() -> None:
     """
 
 
+image.add_command(image_build.build)
 image.add_command(image_inspect.inspect)
 
 
