@@ -7,12 +7,17 @@ from collections.abc import Sequence
 
 import click
 
-from nova_lite import exceptions
+from nova_lite import exceptions, objects
 from nova_lite.cli import table
+from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.status import ping_agent
 from nova_lite.cli.vms import find_vm, find_vms, running_vms, server_names
+from nova_lite.compute.images import ImageStore
+from nova_lite.compute.server_disks import ServerDisks
+from nova_lite.db import instances as db_instances
 from nova_lite.hv import console_log
+from nova_lite.hv.driver import DiskSpec
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import client
 
@@ -62,6 +67,40 @@ def console(settings: Settings, which: str, lines: int | None) -> None:
     output = console_log.read_tail(settings.paths.console_log(found.uuid), console_log.MAX_CAPACITY)
     text = output.decode("utf-8", errors="replace")
     click.echo("\n".join(text.splitlines()[-lines:]) if lines else text, nl=lines is not None)
+
+
+@vm.command("disks")
+@click.argument("which", metavar="[VM]", required=False)
+@table.json_option
+@pass_settings
+def disks(settings: Settings, which: str | None, as_json: bool) -> None:
+    """List the disks of this host's servers: what the guest sees and what the host keeps, sizes in bytes.
+
+    A disk whose VM is off can be looked at and taken out with `nova-lite disk check|export PATH --base BASE`.
+    """
+    rows: list[dict[str, object]] = []
+    with open_database(settings) as database:
+        store = ServerDisks(settings.paths, ImageStore(database, settings.paths, settings.conf.host))
+        with database.read() as connection:
+            servers = db_instances.of_host(connection, settings.conf.host)
+            for server in servers:
+                if which is None or server.uuid.startswith(which) or server.display_name == which:
+                    rows += [_disk_row(server, disk) for disk in store.specs(connection, server)]
+    columns = ["uuid", "name", "device", "size", "allocated", "path", "base"]
+    table.show(rows, columns, as_json, "No disks.")
+
+
+def _disk_row(server: objects.Instance, disk: DiskSpec) -> dict[str, object]:
+    allocated = disk.path.stat().st_blocks * 512 if disk.path.exists() else None
+    return {
+        "uuid": server.uuid,
+        "name": server.display_name,
+        "device": f"/dev/{disk.device_name}",
+        "size": disk.size,
+        "allocated": allocated,
+        "path": disk.path,
+        "base": disk.backing,
+    }
 
 
 @vm.command("stop")

@@ -15,6 +15,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
                        availability_zones``
 ``interfaces.py``      ``ports port_of attach_interface detach_interface groups_of_server groups_named_in
                        add_security_group remove_security_group``
+``locks.py``           ``lock unlock is_expected_locked_by``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
 this one               everything else on servers
@@ -40,6 +41,7 @@ from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.images import ImageVerbs
 from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
+from nova_lite.compute.locks import LockVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
@@ -73,6 +75,7 @@ class API(
     OperationVerbs,
     QuotaVerbs,
     ConsoleVerbs,
+    LockVerbs,
 ):
     """One per API worker; used by all its threads."""
 
@@ -249,42 +252,6 @@ class API(
                 db_operations.record_event(connection, operation_id, "compute_terminate_instance", None, "Success")
                 db_instances.mark_deleted(connection, current.uuid)
         self._poke(current.host)
-
-    def lock(self, context: RequestContext, instance: objects.Instance, reason: str | None = None) -> None:
-        """Refuse changes by anyone but administrators. An owner cannot change a lock that is already there."""
-        is_owner = instance.project_id == context.project_id
-        with self.database.write() as connection:
-            current = self._lock_row(connection, instance)
-            if current.locked and is_owner:
-                return
-            self._journal(connection, context, current, states.LOCK, {}, state="done")
-            db_instances.update(
-                connection,
-                current.uuid,
-                {
-                    "locked": True,
-                    "locked_by": "owner" if is_owner else "admin",
-                    "locked_reason": reason,
-                    "updated_at": now(),
-                },
-            )
-
-    def unlock(self, context: RequestContext, instance: objects.Instance) -> None:
-        """Undo ``lock``. Whether the caller may undo an administrator's lock is the policy's matter
-        (``unlock:unlock_override`` where ``is_expected_locked_by`` is false)."""
-        with self.database.write() as connection:
-            current = self._lock_row(connection, instance)
-            self._journal(connection, context, current, states.UNLOCK, {}, state="done")
-            db_instances.update(
-                connection,
-                current.uuid,
-                {"locked": False, "locked_by": None, "locked_reason": None, "updated_at": now()},
-            )
-
-    def is_expected_locked_by(self, context: RequestContext, instance: objects.Instance) -> bool:
-        """Whether the lock, if any, was set by the kind of caller that this one is (owner or administrator)."""
-        expected = "owner" if instance.project_id == context.project_id else "admin"
-        return not instance.locked_by or instance.locked_by == expected
 
     def evacuate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from nova_lite import exceptions, objects
+from nova_lite.cli.main import main
 from nova_lite.compute import block_devices
 from nova_lite.compute.server_disks import swap_header
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import instances as db_instances
+from nova_lite.disks import overlay
 from nova_lite.hv.driver import DiskSpec, MachineSpec
-from tests.unit.computing import Computing, eventually
+from tests.unit.computing import HOST, Computing, eventually
 
 GIB, MIB = 1 << 30, 1 << 20
 
@@ -160,6 +164,28 @@ def test_a_swap_disk_begins_as_mkswap_writes_it(tmp_path: Path) -> None:
         (tmp_path / "swap").write_bytes(page.ljust(size, b"\0"))
         said = subprocess.run(["blkid", "-p", tmp_path / "swap"], capture_output=True, text=True, check=True).stdout
         assert f'UUID="{identity}"' in said and 'TYPE="swap"' in said and 'VERSION="1"' in said
+
+
+def test_vm_disks_lists_what_guests_see_and_what_the_host_keeps(hosting: Computing) -> None:
+    image = image_with_disk(hosting)
+    made = hosting.create("web", image_ref=image.id, flavor_ref=flavor(hosting, 1, 2))
+    path = hosting.paths.disk(made.uuid, "vda")
+    path.parent.mkdir(parents=True)
+    overlay.create(path, GIB, hosting.store.disk(image))
+
+    def listed(*arguments: str) -> Any:
+        settings = ["--config-file", str(config), "vm", "disks", *arguments]
+        done = CliRunner().invoke(main, settings)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    config = hosting.paths.state / "nova-lite.conf"
+    config.write_text(f"[DEFAULT]\nstate_path = {hosting.paths.state}\nhost = {HOST}\n")
+    root, ephemeral = json.loads(listed("web", "--json"))
+    assert (root["name"], root["device"], root["size"], root["path"]) == ("web", "/dev/vda", GIB, str(path))
+    assert root["base"] == str(hosting.store.disk(image)) and 0 < root["allocated"] < MIB
+    assert (ephemeral["device"], ephemeral["size"], ephemeral["allocated"]) == ("/dev/vdb", 2 * GIB, None)
+    assert "/dev/vda" in listed(made.uuid[:8]) and listed("nobody") == "No disks.\n"
 
 
 # -- images that are removed while servers use them --------------------------------------------------------------------
