@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 from nova_lite import exceptions, objects
@@ -19,6 +20,7 @@ from nova_lite.compute import block_devices
 from nova_lite.compute.server_disks import swap_header
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import instances as db_instances
+from nova_lite.db.tables import images
 from nova_lite.disks import overlay
 from nova_lite.hv.driver import DiskSpec, MachineSpec
 from tests.unit.computing import HOST, Computing, eventually
@@ -112,10 +114,9 @@ def test_a_flavor_too_small_for_the_image_is_refused_with_both_sizes(hosting: Co
         "Flavor's disk is smaller than the minimum size specified in image metadata. "
         f"Flavor disk is {GIB} bytes, minimum size is {2 * GIB} bytes."
     )
-    sparse = hosting.paths.state / "big"
-    with sparse.open("wb") as file:
-        file.truncate(GIB + 512)
-    large = hosting.store.add("large", hosting.paths.state / "kernel", "flat16", disk=sparse, disk_format="raw")
+    large = image_with_disk(hosting)
+    with hosting.database.write() as connection:  # a file of this size would take long to import
+        connection.execute(sa.update(images).where(images.c.id == large.id).values(virtual_size=GIB + 512))
     with pytest.raises(exceptions.Invalid) as refused:
         hosting.create(image_ref=large.id, flavor_ref=small)
     assert str(refused.value) == (
