@@ -1,6 +1,7 @@
 /* A guest without a kernel that counts its boots on its first disk: sector 2048 holds the count, which it reads, raises,
- * writes and flushes by virtio-blk on PCI; then it says on COM1 what it found and halts. With READ_MIB defined it reads so
- * much of the disk first. Entered in long mode with the first 4 GiB mapped one to one. */
+ * writes and flushes by virtio-blk on PCI; then it says on COM1 what it found and halts. It reads READ_MIB of
+ * the disk first, and at last writes WRITE_MIB from 2 MiB on; what the device refuses ends that. Entered in long mode with
+ * the first 4 GiB mapped one to one. */
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -12,9 +13,6 @@ typedef unsigned long u64;
 #define SECTOR 2048
 #define QUEUE_SIZE 16
 #define CHUNK 65536
-#ifndef READ_MIB
-#define READ_MIB 0
-#endif
 
 __asm__(".globl _start\n_start: leaq stack_top(%rip), %rsp\n cld\n call run\n1: cli\n hlt\n jmp 1b\n"
         ".bss\n.balign 16\n.skip 8192\nstack_top:\n.text\n");
@@ -72,8 +70,8 @@ static u64 bar(u32 device, u32 number) {
     return (low & ~15u) | high << 32;
 }
 
-/* Asks for one request of so many bytes and waits for its end; says so if the device refuses. */
-static void request(u32 type, u64 sector, u32 length) {
+/* Asks for one request of so many bytes and waits for its end; says so if the device refuses, and returns 0. */
+static int request(u32 type, u64 sector, u32 length) {
     u32 last = 1;
     header.type = type;
     header.sector = sector;
@@ -96,6 +94,7 @@ static void request(u32 type, u64 sector, u32 length) {
         say_number(status);
         say("\n");
     }
+    return status == 0;
 }
 
 static int start(u32 device) {
@@ -156,6 +155,10 @@ void run(void) {
         say(", boots ");
         say_number(boots);
         say("\n");
+        for (u64 sector = 4096; sector != 4096 + WRITE_MIB * 2048ul; sector += CHUNK / 512)
+            if (!request(1, sector, CHUNK))
+                return;
+        say("all is written\n");
         return;
     }
     say("no disk\n");

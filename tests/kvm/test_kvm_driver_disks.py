@@ -18,6 +18,7 @@ from nova_lite.disks import overlay
 from nova_lite.hv import server_disks
 from nova_lite.hv.driver import DiskSpec, DriverError, MachineSpec, PowerState
 from nova_lite.hv.kvm import KvmDriver
+from tests.kvm import disk_guest
 from tests.kvm.vmm_process import INTERACTIVE, needs_kvm
 
 pytestmark = needs_kvm
@@ -144,21 +145,73 @@ except DriverError as error:
 """
 
 
-@pytest.mark.skipif(
+needs_mounts = pytest.mark.skipif(
     shutil.which("unshare") is None
     or subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0,
     reason="this host allows no mount namespace",
 )
-def test_a_host_that_is_full_says_so_and_leaves_nothing(tmp_path):
-    folder = tmp_path / "full"
+
+
+def on_a_small_disk(folder: Path, size: str, script: str, *arguments: str | Path) -> str:
+    """What a Python script prints that gets a file system of that size at ``folder`` as its first argument."""
     folder.mkdir()
-    script = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
-    command = ["unshare", "-rm", "sh", "-c", script, "sh", folder, sys.executable, FULL]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ), timeout=60).stdout
-    assert said.strip() == (
+    line = 'mount -t tmpfs -o size="$2" none "$1" && folder="$1" && shift 2 && exec "$@" "$folder"'
+    command: list[str | Path] = ["unshare", "-rm", "sh", "-c", line, "sh", folder, size, sys.executable, "-c", script]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=dict(os.environ), timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@needs_mounts
+def test_a_host_that_is_full_says_so_and_leaves_nothing(tmp_path):
+    assert on_a_small_disk(tmp_path / "full", "64k", FULL).strip() == (
         "The server's disk vda cannot be made: the host has no space left for it. Ask its administrator to free some, "
         "then create the server again. []"
     )
+
+
+GROWING = """
+import os, subprocess, sys, time, uuid
+from pathlib import Path
+from nova_lite.conf import Paths
+from nova_lite.hv.driver import DiskSpec, MachineSpec
+from nova_lite.hv.kvm import KvmDriver
+guest, state = sys.argv[1:]
+driver, paths, server = KvmDriver(Paths(state)), Paths(state), str(uuid.uuid4())
+driver.start(lambda event: None)
+disk = DiskSpec("vda", paths.disk(server, "vda"), 64 << 20)
+spec = MachineSpec(server, "full", 1, 64, Path(guest), "elf64", disks=(disk,))
+
+def said(text):
+    deadline = time.monotonic() + 60
+    while text not in driver.console_output(server, 65536):
+        assert time.monotonic() < deadline, driver.console_output(server, 65536)
+        time.sleep(0.01)
+
+try:
+    driver.prepare(spec)
+    driver.power_on(spec)
+    said(b"refused with status 1")
+    print(driver.console_output(server, 65536).decode(), driver.info(server).power_state.name)
+    subprocess.run(["mount", "-o", "remount,size=64m", state], check=True)
+    driver.reboot(spec, hard=True)
+    said(b"all is written")
+    print(driver.console_output(server, 65536).decode().partition("refused with status 1")[2])
+finally:
+    driver.destroy(server)
+    driver.close()
+"""
+
+
+@needs_mounts
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="this host has no gcc")
+def test_a_host_that_fills_up_while_a_guest_writes_gives_it_errors_and_nothing_is_lost(tmp_path):
+    guest = disk_guest.build(tmp_path / "guest.elf", write_mib=16)
+
+    said = on_a_small_disk(tmp_path / "s", "4m", GROWING, guest)
+    first, _, after = said.partition("RUNNING")
+    assert "boots 1\nrequest refused with status 1\n" in first, "an I/O error, and the server goes on"
+    assert "refused" not in after and "boots 2\nall is written" in after, "with room again, all can be written"
 
 
 def test_vm_configs_say_what_each_disk_is(spec, base):
