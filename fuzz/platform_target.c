@@ -61,6 +61,7 @@ static void set_up(struct platform *platform) {
     int result = devices_init(&platform->devices, -1, -1, -1, (struct irq_line){set_irq, platform},
                               (struct end_hook){end, platform});
     result |= devices_add_pvpanic(&platform->devices);
+    result |= devices_add_debug_console(&platform->devices, 0xe9, -1);
     result |= virtio_set_init(&platform->set, &platform->devices.bus, &platform->memory,
                               (struct virtio_hooks){.fire = fire, .notify_at = notify_at, .opaque = platform});
     platform->set.pci.end = (struct end_hook){end, platform};
@@ -81,7 +82,7 @@ static void tear_down(struct platform *platform) {
 }
 
 static uint16_t some_port(const char *kind, struct input *input) {
-    static const uint16_t first[] = {0x10, 0x61, 0x64, 0x70, 0x80, 0x3f8, 0x505, 0x600, 0x620, 0xcf8};
+    static const uint16_t first[] = {0x10, 0x61, 0x64, 0x70, 0x80, 0xe9, 0x3f8, 0x505, 0x600, 0x620, 0xcf8};
     uint32_t byte = take(input, 1);
     if (strcmp(kind, "serial") == 0)
         return (uint16_t)(COM1 + byte % 8);
@@ -89,7 +90,7 @@ static uint16_t some_port(const char *kind, struct input *input) {
         return (uint16_t)(0xcf8 + byte % 8);
     if (strcmp(kind, "hotplug") == 0)
         return (uint16_t)(byte & 0x80 ? 0xcf8 + byte % 8 : 0x640 + byte % 12);
-    return (uint16_t)(first[byte % 10] + (byte / 10) % 16);
+    return (uint16_t)(first[byte % 11] + (byte / 11) % 16);
 }
 
 /* In ECAM, in the window of the BARs, or anywhere. */

@@ -151,7 +151,8 @@ for example:
   curl --unix-socket /tmp/vmm.sock http://localhost{BASE}vm.info
   curl --unix-socket /tmp/vmm.sock -X PUT http://localhost{BASE}vm.pause
 
-With --serial tty every key goes to the guest: Ctrl-A x ends the VMM, Ctrl-A Ctrl-A sends one Ctrl-A.
+With --serial tty, or without --console, every key goes to the guest: Ctrl-A x ends the VMM,
+Ctrl-A Ctrl-A sends one Ctrl-A.
 --openapi shows every document that goes in and out. SIGTERM and SIGINT end the VMM in good order."""
 
 
