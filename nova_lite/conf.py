@@ -202,6 +202,17 @@ CONSOLE_OPTS = [
     ),
 ]
 
+IDENTITY_OPTS = [
+    cfg.BoolOpt(
+        "enabled",
+        default=True,
+        help="Serve Identity v3 below /identity: users with passwords, projects, roles, a catalog. With [api] "
+        "auth_strategy = token only.",
+    ),
+    cfg.IntOpt("token_expiration", default=3600, min=1, help="Seconds that a token of the embedded service is good."),
+    cfg.StrOpt("region", default="RegionOne", help="The region in the catalog."),
+]
+
 _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     (None, DEFAULT_OPTS),
     ("api", API_OPTS),
@@ -213,6 +224,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("serial_console", SERIAL_CONSOLE_OPTS),
     ("consoleauth", CONSOLEAUTH_OPTS),
     ("console", CONSOLE_OPTS),
+    ("identity", IDENTITY_OPTS),
 ]
 
 
@@ -258,6 +270,7 @@ class Paths:
         self.run = self.state / "run"
         self.agent_socket = self.run / "agent.sock"
         self.tokens = self.state / "tokens.yaml"
+        self.fernet_keys = self.state / "fernet.keys"
         self.policy = self.state / "policy.yaml"
         self.clouds = self.state / "clouds.yaml"
 

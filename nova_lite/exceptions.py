@@ -22,6 +22,12 @@ class Invalid(NovaLiteError):
     default = "The input is invalid."
 
 
+class Unauthorized(NovaLiteError):
+    """Who the caller is was not shown (401); never says what of it was wrong."""
+
+    default = "The request you have made requires authentication."
+
+
 class NotFound(NovaLiteError):
     """Nothing of that name or id exists for this caller (404)."""
 

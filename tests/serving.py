@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -59,12 +62,23 @@ class Serving:
 
     def client(self) -> Client:
         """A client with the caller `admin` of clouds.yaml, and a `member` and `reader` of project demo."""
-        clouds = yaml.safe_load((self.state / "clouds.yaml").read_text())
-        tokens = {"admin": clouds["clouds"]["nova-lite"]["auth"]["token"]}
+        tokens = {"admin": self.log_in()}
         for role in ("member", "reader"):
             done = nova_lite(self.state, "token", "create", "-q", "--project", "demo", "--user", role, "--role", role)
             tokens[role] = done.stdout.strip()
         return Client(self.url, tokens)
+
+    def log_in(self) -> str:
+        """A token of who stands in clouds.yaml."""
+        auth = yaml.safe_load((self.state / "clouds.yaml").read_text())["clouds"]["nova-lite"]["auth"]
+        user = {"name": auth["username"], "password": auth["password"], "domain": {"id": auth["user_domain_id"]}}
+        project = {"name": auth["project_name"], "domain": {"id": auth["project_domain_id"]}}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = json.dumps({"auth": {"identity": identity, "scope": {"project": project}}}).encode()
+        url = f"{self.url}{urlsplit(auth['auth_url']).path}/auth/tokens"  # a second start may listen elsewhere
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.headers["X-Subject-Token"]
 
     def children(self) -> dict[str, int]:
         """Process ids of the agent, the API's gunicorn and the others, by name."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import logging
 import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,15 @@ import sqlalchemy
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
-from nova_lite import exceptions, objects
+from nova_lite import embedded, exceptions, objects
 from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, wsgi
 from nova_lite.api.operations import Table, collect
+from nova_lite.api.service import COMPUTE, Service
 from nova_lite.compute import api as compute_api
 from nova_lite.compute import node_client
+from nova_lite.embedded.mount import WSGI
 
 LOG = logging.getLogger(__name__)
-
-PREFIXES = {2: "/v2.1", 3: "/v3"}
 
 
 def find_controllers() -> list[type[wsgi.Controller]]:
@@ -65,8 +66,8 @@ def loaders(compute: Any) -> dict[type, pipeline.Loader]:
     }
 
 
-def build(conf: cfg.ConfigOpts, compute: Any = None, warm: bool = False) -> falcon.App:
-    """The whole application.
+def build(conf: cfg.ConfigOpts, compute: Any = None, warm: bool = False) -> WSGI:
+    """The whole application: the Compute API, and the companions that ``conf`` wants beside it.
 
     :param conf: from ``nova_lite.conf.load``.
     :param compute: a compute API; None makes the one that ``conf`` describes.
@@ -80,19 +81,19 @@ def build(conf: cfg.ConfigOpts, compute: Any = None, warm: bool = False) -> falc
     if warm:
         for operation in table:
             operation.prepared.check_all()
-    return assemble(conf, table, engine, compute)
+    return embedded.beside(conf, engine, compute, functools.partial(assemble, conf, table, engine, compute))
 
 
-def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, compute: Any) -> falcon.App:
+def assemble(
+    conf: cfg.ConfigOpts,
+    table: Table,
+    engine: policy.PolicyEngine,
+    compute: Any,
+    strategy: auth.Strategy | None = None,
+) -> falcon.App:
     """The falcon app for a table; tests hand in tables of throw-away controllers."""
     in_turn = compute is not None and compute.database.is_sqlite
-    flow = pipeline.Pipeline(table, engine, auth.strategy(conf), loaders(compute), conf.api, in_turn)
-    app = falcon.App(middleware=[flow])
-    app.req_options.strip_url_path_trailing_slash = True  # as Nova's routes do; clients rely on it
-    app.add_error_handler(Exception, pipeline.answer_unexpected)
-    app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
-    app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)
-
+    app = falcon_app(table, engine, strategy or auth.strategy(conf), loaders(compute), conf.api, read_in_turn=in_turn)
     documents = discovery.Discovery(conf.api.endpoint_url)
     app.add_route("/", documents)
     for path in ("/v2.1", "/v2.1/"):
@@ -103,13 +104,33 @@ def assemble(conf: cfg.ConfigOpts, table: Table, engine: policy.PolicyEngine, co
     health = discovery.HealthCheck(checks, required=frozenset({"database"}))
     app.add_route("/healthcheck", health)
 
-    for major, paths in table.routes.items():
-        for path, methods in paths.items():
-            resource = _resource(flow, path, methods)
-            app.add_route(PREFIXES[major] + path, resource)
-            app.add_route(PREFIXES[major] + "/{project_id}" + path, resource)
     app.add_route("/v2.1/{project_id}", documents, suffix="v2")
     app.add_sink(documents.multiple_choices, r"/(?!v2\.1(?:/|$)|v3(?:/|$)).+")
+    return app
+
+
+def falcon_app(
+    table: Table,
+    engine: policy.PolicyEngine,
+    strategy: auth.Strategy,
+    loaders: Mapping[type, pipeline.Loader],
+    conf: Any,
+    read_in_turn: bool = False,
+    service: Service = COMPUTE,
+) -> falcon.App:
+    """The pipeline over a table, its routes and its error answers; discovery is the caller's to add."""
+    flow = pipeline.Pipeline(table, engine, strategy, loaders, conf, read_in_turn, service)
+    app = falcon.App(middleware=[flow])
+    app.req_options.strip_url_path_trailing_slash = True  # as Nova's routes do; clients rely on it
+    app.add_error_handler(Exception, pipeline.answer_unexpected)
+    app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
+    app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)
+    for major, prefix in service.prefixes.items():
+        for path, methods in table.routes.get(major, {}).items():
+            resource = _resource(flow, path, methods)
+            app.add_route(prefix + path, resource)
+            if service.projects_in_paths:
+                app.add_route(prefix + "/{project_id}" + path, resource)
     return app
 
 

@@ -44,6 +44,7 @@ TITLES: Mapping[int, str] = {
 # The first class that matches decides, so subclasses stand before their base.
 _CODES: tuple[tuple[type[exceptions.NovaLiteError], int], ...] = (
     (exceptions.Invalid, 400),
+    (exceptions.Unauthorized, 401),
     (exceptions.Forbidden, 403),
     (exceptions.NotFound, 404),
     (exceptions.Conflict, 409),

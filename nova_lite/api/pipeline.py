@@ -24,12 +24,13 @@ from nova_lite.api import auth, errors, policy, validation, versions
 from nova_lite.api.errors import HTTPFault
 from nova_lite.api.operations import Operation, Table, Variant
 from nova_lite.api.request import Request
+from nova_lite.api.service import COMPUTE, Service
+from nova_lite.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 
 Loader = Callable[[Request, str], Any]
 NOT_FOUND = "The resource could not be found."
-PUBLIC = re.compile(r"/(?:v2\.1/?|v3/?|healthcheck)?|/(?!v2\.1/|v3/).*")
 _REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PROJECT_ID = re.compile(r"[0-9a-f-]+")
 _DUMP = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
@@ -46,6 +47,7 @@ class Pipeline:
         loaders: Mapping[type, Loader],
         conf: Any,
         read_in_turn: bool = False,
+        service: Service = COMPUTE,
     ) -> None:
         """:param conf: the options of group ``[api]``.
         :param read_in_turn: let the GET requests of this process take turns. SQLite's module gives up the
@@ -58,18 +60,24 @@ class Pipeline:
         self._strategy = strategy
         self._loaders = dict(loaders)
         self._conf = conf
+        self._service = service
 
     # -- before routing --------------------------------------------------------------------------------------
 
     def process_request(self, http: falcon.Request, resp: falcon.Response) -> None:
         """Request id, authentication, version."""
         http.context.request_id = f"req-{uuid.uuid4()}"
-        http.context.major = 3 if http.path == "/v3" or http.path.startswith("/v3/") else 2
+        http.context.major = self._service.major_of(http.path)
+        http.context.error_body = self._service.error_body
         http.context.echo = None
-        if PUBLIC.fullmatch(http.path):
+        if self._service.public.fullmatch(http.path):
+            return
+        self._engine.refresh()
+        if self._service.version is not None:
+            http.context.request = self._authenticate(http)
+            http.context.request.version = self._service.version
             return
         http.context.versioned = True
-        self._engine.refresh()
         request = self._authenticate(http)
         try:
             version = versions.from_headers(http.env, http.context.major)
@@ -85,6 +93,8 @@ class Pipeline:
         given = http.get_header("X-OpenStack-Request-ID")
         global_id = given if given and _REQUEST_ID.fullmatch(given) else None
         context = self._strategy(http.get_header("X-Auth-Token"), http.context.request_id, global_id)
+        if context is None and (http.method, http.path) in self._service.anonymous:
+            context = RequestContext(roles=[], request_id=http.context.request_id, global_request_id=global_id)
         if context is None:
             raise HTTPFault(
                 401,
@@ -120,7 +130,8 @@ class Pipeline:
 
     def _handle(self, http: falcon.Request, resp: falcon.Response, path: str, fields: dict[str, str]) -> None:
         request: Request = http.context.request
-        self._check_project(request, fields)
+        if self._service.projects_in_paths:
+            self._check_project(request, fields)
         if "\x00" in http.path:
             raise HTTPFault(404, NOT_FOUND)  # no name has one, and PostgreSQL would not even look
         request.fields = fields
@@ -272,4 +283,5 @@ def _answer(http: falcon.Request, resp: falcon.Response, code: int, message: str
     resp.status = falcon.code_to_http_status(code)
     resp.content_type = falcon.MEDIA_JSON
     request_id = getattr(http.context, "request_id", "")
-    resp.data = orjson.dumps(errors.body(code, message, getattr(http.context, "major", 2), request_id))
+    body = getattr(http.context, "error_body", errors.body)
+    resp.data = orjson.dumps(body(code, message, getattr(http.context, "major", 2), request_id))

@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "serve": ("nova_lite.cli.serve:serve", "Run API and agent in the foreground."),
     "status": ("nova_lite.cli.status:status", "Tell what runs on this host."),
     "token": ("nova_lite.cli.token:token", "Create, list and revoke API tokens."),
+    "user": ("nova_lite.cli.user:user", "List and create users; give a lost password anew."),
     "image": ("nova_lite.cli.image:image", "Add, list and remove images."),
     "disk": ("nova_lite.cli.disk:disk", "Make, check and export the disks of servers."),
     "network": ("nova_lite.cli.network:network", "Create, list and delete networks of servers."),

@@ -49,7 +49,7 @@ def serve(
 ) -> None:
     """Run API, agent, serial proxy and metadata service in the foreground.
 
-    The first start makes the state folder, the database, an admin token and a clouds.yaml, and says so. Ctrl-C or
+    The first start makes the state folder, the database, an administrator and a clouds.yaml, and says so. Ctrl-C or
     SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
 
     \b
@@ -223,23 +223,31 @@ def url_of(listener: socket.socket) -> str:
 
 
 def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
-    """Database, admin token, clouds.yaml: made once, said once."""
+    """Database, administrator, clouds.yaml: made once, said once."""
     from nova_lite.db.engine import Database
 
     paths, conf = settings.paths, settings.conf
     database = Database(conf.database.connection or f"sqlite:///{paths.database}")
     database.upgrade()
+    by_password = conf.identity.enabled and conf.api.auth_strategy == "token"
+    password = first_start.create_admin(database) if by_password else None
     database.close()
     if is_new:
         click.echo(f"First start: made {paths.state}")
-    tokens = token_file(settings)
+    tokens, clouds = token_file(settings), ""
     if conf.api.auth_strategy == "token" and not tokens.path.exists():
         token = first_start.create_admin_token(tokens)
-        first_start.write_clouds(paths.clouds, base_url, token)
+        clouds = first_start.clouds_by_token(paths.clouds, base_url, token)
         click.echo(f"  admin token  {token}")
-        click.echo(f"               shown this once; only its hash is kept, and a copy in {paths.clouds}")
-        click.echo(f"  clients      export OS_CLIENT_CONFIG_FILE={paths.clouds} OS_CLOUD={first_start.CLOUD}")
-    elif other := first_start.endpoint_differs(paths.clouds, base_url):
+    if password is not None:
+        clouds = first_start.clouds_by_password(paths.clouds, base_url, password, conf.identity.region)
+        click.echo(f"  admin        user admin, project admin, password {password}")
+    if clouds:
+        click.echo("               shown this once: only hashes are kept")
+        if not paths.clouds.exists():
+            first_start.write_clouds(paths.clouds, clouds)
+            click.echo(f"  clients      export OS_CLIENT_CONFIG_FILE={paths.clouds} OS_CLOUD={first_start.CLOUD}")
+    if other := first_start.endpoint_differs(paths.clouds, base_url):
         click.echo(f"Note: {paths.clouds} names {other}; this service listens on {base_url}.")
 
 

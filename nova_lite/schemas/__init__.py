@@ -115,13 +115,24 @@ def resource(name: str) -> Resource:
                 _collect(importlib.import_module(path), major, found)
         if not known:
             raise AttributeError(f"no schemas for {name!r}: neither schemas/v2_1 nor schemas/v3_0 has {name}.py")
-        parts: dict[str, dict[str, History]] = {}
-        for (operation, part), entries in found.items():
-            ordered = tuple(sorted(entries, key=lambda entry: entry.base_version))
-            parts.setdefault(operation, {})[part] = History(f"{name}.{operation}", part, ordered)
-        operations = {key: OperationSchemas(f"{name}.{key}", **histories) for key, histories in parts.items()}
-        _resources[name] = Resource(name, operations)
+        _resources[name] = _built(name, found)
     return _resources[name]
+
+
+def of_module(module: ModuleType, major: int) -> Resource:
+    """The schemas of one module that stands elsewhere: of a service that has one version."""
+    found: dict[tuple[str, Part], list[Entry]] = {}
+    _collect(module, major, found)
+    return _built(module.__name__.rpartition(".")[2], found)
+
+
+def _built(name: str, found: dict[tuple[str, Part], list[Entry]]) -> Resource:
+    parts: dict[str, dict[str, History]] = {}
+    for (operation, part), entries in found.items():
+        ordered = tuple(sorted(entries, key=lambda entry: entry.base_version))
+        parts.setdefault(operation, {})[part] = History(f"{name}.{operation}", part, ordered)
+    operations = {key: OperationSchemas(f"{name}.{key}", **histories) for key, histories in parts.items()}
+    return Resource(name, operations)
 
 
 def resources() -> list[Resource]:

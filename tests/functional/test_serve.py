@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from demo.client import Client
 from nova_lite.cli.status import get_json
 from tests.serving import PATIENCE, Serving, nova_lite
 
@@ -53,10 +55,12 @@ def test_a_first_start_makes_what_a_client_needs_and_says_so(serving: Serving) -
     assert f"First start: made {state}" in output
     assert (mode(state), mode(state / "tokens.yaml"), mode(state / "clouds.yaml")) == (0o700, 0o600, 0o600)
     cloud = yaml.safe_load((state / "clouds.yaml").read_text())["clouds"]["nova-lite"]
-    assert cloud["auth"]["endpoint"] == f"{serving.url}/v2.1"
-    assert cloud["auth"]["token"] in output
-    assert cloud["auth"]["token"] not in (state / "tokens.yaml").read_text()
+    assert cloud["auth"]["auth_url"] == f"{serving.url}/identity/v3"
+    assert f"password {cloud['auth']['password']}\n" in output
+    token = re.search(r"admin token  (nlt_\S+)", output)
+    assert token and token[1] not in (state / "tokens.yaml").read_text()
     client = serving.client()
+    assert Client(serving.url, {"admin": token[1]}).call("GET", "/v2.1/servers", caller="admin").status == 200
     assert client.call("GET", "/v2.1/servers", caller="admin").status == 200
     assert client.call("GET", "/v2.1/servers").status == 401
     client.close()

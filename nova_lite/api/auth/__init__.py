@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
+from nova_lite.api.auth import tokens
 from nova_lite.api.auth.noauth2 import NoAuth2
 from nova_lite.api.auth.token import TokenAuth
 from nova_lite.context import RequestContext
@@ -30,9 +32,34 @@ def expand_roles(roles: list[str]) -> list[str]:
     return expanded
 
 
-def strategy(conf: cfg.ConfigOpts) -> Strategy:
-    """The strategy that ``[api] auth_strategy`` names."""
+class Contexts(Protocol):
+    """What a token of the embedded Identity service stands for."""
+
+    def context(self, request_id: str, global_request_id: str | None) -> RequestContext: ...
+
+
+class Issuer(Protocol):
+    """The embedded Identity service."""
+
+    def find(self, text: str) -> Contexts | None: ...
+
+
+def strategy(conf: cfg.ConfigOpts, issuer: Issuer | None = None) -> Strategy:
+    """The strategy that ``[api] auth_strategy`` names.
+
+    :param issuer: whose tokens are good besides those of the token file.
+    """
     if conf.api.auth_strategy == "noauth2":
         return NoAuth2(expand_roles)
     path = conf.api.tokens_file or nova_lite_conf.paths(conf).tokens
-    return TokenAuth(path, expand_roles)
+    return _either(TokenAuth(path, expand_roles), issuer)
+
+
+def _either(file: TokenAuth, issuer: Issuer | None) -> Strategy:
+    def find(token: str | None, request_id: str, global_request_id: str | None) -> RequestContext | None:
+        if not token or issuer is None or token.startswith(tokens.PREFIX):
+            return file(token, request_id, global_request_id)
+        found = issuer.find(token)
+        return found.context(request_id, global_request_id) if found is not None else None
+
+    return find

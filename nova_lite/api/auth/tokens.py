@@ -29,12 +29,13 @@ from nova_lite import exceptions
 
 LOG = logging.getLogger(__name__)
 
+PREFIX = "nlt_"  # no Fernet token begins so: those begin with gAAAA
 PROJECT_ID = re.compile(r"[0-9a-f-]{1,64}\Z")  # Nova takes nothing else as the project id in a URL
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,255}\Z")
 _ROLE = re.compile(r"[A-Za-z0-9_.:-]{1,255}\Z")
 _HASH = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _ID = re.compile(r"[0-9a-f]{12}\Z")
-_TOKEN = re.compile(r"nlt_([0-9a-f]{12})_[A-Za-z0-9_-]{43}\Z")
+_TOKEN = re.compile(PREFIX + r"([0-9a-f]{12})_[A-Za-z0-9_-]{43}\Z")
 _FIELDS = {
     "id",
     "hash",
@@ -115,7 +116,7 @@ class TokenFile:
     ) -> tuple[str, TokenRecord]:
         """Add a token and return it with its record; it is not kept anywhere and cannot be shown again."""
         token_id = secrets.token_hex(6)
-        token = f"nlt_{token_id}_{secrets.token_urlsafe(32)}"
+        token = f"{PREFIX}{token_id}_{secrets.token_urlsafe(32)}"
         entry = {
             "id": token_id,
             "hash": _hash(token),

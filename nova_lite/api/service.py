@@ -1,0 +1,44 @@
+"""What the pipeline has to know of the API that it serves: Compute, or a companion beside it (nova_lite.embedded)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from nova_lite.api import errors
+from nova_lite.api.versions import Version
+
+# (status, message, major version, request id) → the document
+ErrorBody = Callable[[int, str, int, str], Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """:param public: paths (without mount point) that need no token and have no version: discovery, health.
+    :param prefixes: where each major version is found below the mount point.
+    :param version: the one version of an API without microversions; None where requests name theirs.
+    :param projects_in_paths: the caller's project may stand before any path, as in catalogs of old.
+    :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
+    """
+
+    public: re.Pattern[str]
+    prefixes: Mapping[int, str]
+    version: Version | None = None
+    anonymous: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    error_body: ErrorBody = errors.body
+    projects_in_paths: bool = False
+
+    def major_of(self, path: str) -> int:
+        """The major version below which ``path`` lies; the first one's for what lies below none."""
+        for major, prefix in self.prefixes.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return major
+        return next(iter(self.prefixes))
+
+
+COMPUTE = Service(
+    public=re.compile(r"/(?:v2\.1/?|v3/?|healthcheck)?|/(?!v2\.1/|v3/).*"),
+    prefixes={2: "/v2.1", 3: "/v3"},
+    projects_in_paths=True,
+)

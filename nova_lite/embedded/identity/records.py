@@ -1,0 +1,45 @@
+"""What the embedded Identity service keeps: users, projects, roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass
+class Project:
+    id: str
+    name: str
+    description: str = ""
+    enabled: bool = True
+    tags: list[str] = field(default_factory=list)
+
+    def policy_target(self) -> dict[str, object]:
+        return {"project_id": self.id}
+
+
+@dataclass
+class User:
+    """``tokens_valid_after``: tokens issued earlier do not count; None only before the user is stored."""
+
+    id: str
+    name: str
+    password_hash: str | None = field(default=None, repr=False)
+    enabled: bool = True
+    email: str | None = None
+    description: str | None = None
+    default_project_id: str | None = None
+    tokens_valid_after: datetime | None = None
+
+    def policy_target(self) -> dict[str, object]:
+        return {"user_id": self.id}
+
+
+@dataclass
+class Role:
+    id: str
+    name: str
+    description: str | None = None
+
+    def policy_target(self) -> dict[str, object] | None:
+        return None

@@ -1,0 +1,64 @@
+"""The WSGI application of the embedded Image service, mounted at /image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import falcon
+import orjson
+from oslo_config import cfg
+
+from nova_lite import objects
+from nova_lite.api import auth, errors, policy
+from nova_lite.api.app import falcon_app
+from nova_lite.api.operations import Table, collect
+from nova_lite.api.service import Service
+from nova_lite.api.versions import Version
+from nova_lite.embedded.image.controller import ImageController, ImagesController
+
+# What of Glance's history is here: listing and showing, hidden images and hashes.
+_NEWEST = "v2.7"
+
+
+def _error_body(code: int, message: str, major: int, request_id: str) -> Mapping[str, object]:
+    return {"code": code, "title": errors.TITLES.get(code, "Error"), "message": message}
+
+
+SERVICE = Service(
+    public=re.compile(r"/?|/versions/?|/v2/?|/(?!v2/).*"),
+    prefixes={2: "/v2"},
+    version=Version(2, 1),
+    error_body=_error_body,
+)
+
+
+def build_table(compute: Any, known_rules: frozenset[str]) -> Table:
+    return collect([ImagesController(compute), ImageController(compute)], known_rules)
+
+
+def build(conf: cfg.ConfigOpts, engine: policy.PolicyEngine, strategy: auth.Strategy, compute: Any) -> falcon.App:
+    app = falcon_app(
+        build_table(compute, engine.registered),
+        engine,
+        strategy,
+        {objects.Image: lambda req, value: compute.get_image(req.context, value)},
+        conf.api,
+        read_in_turn=compute.database.is_sqlite,
+        service=SERVICE,
+    )
+    documents = _Discovery()
+    for path in ("/", "/versions"):
+        app.add_route(path, documents)
+    return app
+
+
+class _Discovery:
+    """The list of versions, with 300 as Glance answers; needs no token."""
+
+    def on_get(self, http: falcon.Request, resp: falcon.Response) -> None:
+        links = [{"rel": "self", "href": f"{http.prefix}/v2/"}]
+        resp.status = falcon.HTTP_300
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = orjson.dumps({"versions": [{"id": _NEWEST, "status": "CURRENT", "links": links}]})

@@ -1,0 +1,28 @@
+"""Several WSGI applications behind one socket, told apart by the first part of the path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Mounts:
+    """``main`` answers what lies below none of ``mounted`` (path without a slash at its end → application)."""
+
+    def __init__(self, main: WSGI, mounted: Mapping[str, WSGI]) -> None:
+        self.main, self._mounted = main, dict(mounted)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        first = path[: path.find("/", 1)] if "/" in path[1:] else path
+        app = self._mounted.get(first)
+        if app is None:
+            return self.main(environ, start_response)
+        inner = {
+            **environ,
+            "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + first,
+            "PATH_INFO": path[len(first) :] or "/",
+        }
+        return app(inner, start_response)
