@@ -267,6 +267,7 @@ class Paths:
         self.database = self.state / "nova-lite.db"
         self.images = self.state / "images"
         self.instances = self.state / "instances"
+        self.volumes = self.state / "volumes"
         self.run = self.state / "run"
         self.agent_socket = self.run / "agent.sock"
         self.tokens = self.state / "tokens.yaml"
@@ -297,9 +298,12 @@ class Paths:
         """Kernel, initramfs and command line that were found on a server's disk when it was last started."""
         return self.instances / uuid / "boot"
 
+    def volume(self, uuid: str) -> Path:
+        return self.volumes / f"{uuid}.raw"
+
     def make(self) -> None:
         """Create the folders, readable by the owner only."""
-        for folder in (self.state, self.images, self.instances, self.run):
+        for folder in (self.state, self.images, self.instances, self.volumes, self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

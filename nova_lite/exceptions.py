@@ -73,6 +73,11 @@ class ImageNotFound(NotFound):
         super().__init__(f"Image {image_id} could not be found.")
 
 
+class VolumeNotFound(NotFound):
+    def __init__(self, volume_id: str) -> None:
+        super().__init__(f"Volume {volume_id} could not be found.")
+
+
 class KeypairNotFound(NotFound):
     def __init__(self, name: str, user_id: str) -> None:
         super().__init__(f"Keypair {name} not found for user {user_id}")

@@ -30,6 +30,7 @@ SUBCOMMANDS = {
     "policy": ("nova_lite.cli.policy:policy", "Print, explain and compare policy rules."),
     "schema": ("nova_lite.cli.schema:schema", "Print and compare the formats of every version."),
     "api-ref": ("nova_lite.cli.api_ref:api_ref", "Write the API reference; print OpenAPI documents."),
+    "volume": ("nova_lite.cli.volume:volume", "Create, list and delete volumes."),
     "db": ("nova_lite.cli.db:db", "Maintain the database."),
     "completion": ("nova_lite.cli.completion:completion", "Print the shell completion script."),
 }

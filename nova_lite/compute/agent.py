@@ -23,6 +23,7 @@ from oslo_config import cfg
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, log
 from nova_lite.compute import flavors, node_api
+from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
@@ -38,6 +39,7 @@ from nova_lite.db.engine import Database
 from nova_lite.hv.driver import Driver, DriverError, MachineEvent, MachineNotFound
 from nova_lite.network.commands import NetworkError
 from nova_lite.notify import notify
+from nova_lite.volumes.store import VolumeStore
 
 LOG = logging.getLogger("nova_lite.compute.agent")  # also when it runs as __main__
 
@@ -61,13 +63,17 @@ class Agent:
         self.images = ImageStore(self.database, self._paths, self.host)
         self._wiring = Wiring(conf, self.database)
         firmware = Path(conf.kvm.firmware) if conf.kvm.firmware else None
+        volumes = VolumeStore(self.database, self._paths, self.images, self.host)
+        disks = ServerDisks(self._paths, self.images, volumes)
+        self._attachments = Attachments(self.database, driver, volumes, disks)
         host = Host(
             self.database,
             driver,
             self.images,
-            ServerDisks(self._paths, self.images),
+            disks,
             ConfigDrives(conf, self.database),
             Booting(self._paths, self.images, firmware),
+            self._attachments,
             self._wiring,
             self.host,
             conf.compute.shutdown_timeout,
@@ -126,9 +132,10 @@ class Agent:
         if is_new:
             self.images.seed()
         try:
+            self._attachments.purge()
             self.images.purge()
         except OSError as error:
-            LOG.error("The files of a removed image cannot be deleted: %s", error)
+            LOG.error("The files of a deleted volume or image cannot be deleted: %s", error)
         with self.database.write() as connection:
             db_hosts.record_node(
                 connection,
@@ -166,6 +173,9 @@ class Agent:
             LOG.debug("The guest of server %s reset itself", event.uuid)
             return
         LOG.info("VM %s: %s %s", event.uuid, event.kind, event.detail)
+        if event.kind == "device_removed":
+            self._journal.submit(event.uuid, functools.partial(self._reconciler.settle_volumes, event.uuid))
+            return
         self._shutdowns.heard(event)
         self._journal.submit(event.uuid, functools.partial(self._reconciler.settle, event.uuid, event))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import uuid as uuidlib
@@ -12,6 +13,8 @@ from typing import Any
 from nova_lite import exceptions, objects
 
 _GIB, _MIB = 1 << 30, 1 << 20
+#: Of a machine's 16; a config drive needs one too.
+MOST_DISKS = 15
 _EPHEMERAL = re.compile(r"ephemeral(\d|[1-9]\d+)")
 #: What Nova knows; machines here have virtio alone.
 _DISK_BUSES = frozenset({"fdc", "ide", "lxc", "none", "sata", "scsi", "sd", "uml", "unmap", "usb", "virtio", "xen"})
@@ -52,7 +55,8 @@ def of_server(
     boot_indexes = sorted(device.boot_index for device in wished if device.boot_index >= 0)
     if not boot_indexes or boot_indexes != list(range(len(boot_indexes))):
         raise InvalidBDM("Boot sequence for the instance and image/block device mapping combination is not valid.")
-    if not any(device.boot_index == 0 and device.source_type == "image" for device in wished):
+    root = next(device for device in wished if device.boot_index == 0)
+    if root.destination_type == "local" and root.source_type != "image":
         raise InvalidBDM("Boot sequence for the instance and image/block device mapping combination is not valid.")
     ephemeral = [device for device in wished if device.is_ephemeral]
     swap = [device for device in wished if device.is_swap]
@@ -71,12 +75,20 @@ def of_server(
         swap = [_blank(flavor.swap * _MIB, "swap")]
     if 0 <= max_local < len([device for device in wished if device.destination_type == "local"]):
         raise InvalidBDM("You specified more local devices than the limit allows")
+    volumes = [device for device in wished if device.destination_type == "volume" and device is not root]
+    local_root = root_size(flavor, image) if root.destination_type == "local" else 0
     sizes: list[tuple[Iterable[objects.BlockDevice], int]] = [
-        ([device for device in wished if device.boot_index == 0], root_size(flavor, image)),
+        ([root], local_root),
         (ephemeral, flavor.ephemeral_gb * _GIB),
         (swap, flavor.swap * _MIB),
+        (volumes, 0),
     ]
     whole = [replace(device, size=device.size or size) for devices, size in sizes for device in devices]
+    if len([device for device in whole if device.size]) > MOST_DISKS:
+        raise InvalidBDM(
+            f"The maximum allowed number of disk devices ({MOST_DISKS}) to attach to a single instance has been "
+            "exceeded."
+        )
     return [
         replace(device, device_name=f"/dev/{name_of(index)}")
         for index, device in enumerate(device for device in whole if device.size)
@@ -105,6 +117,12 @@ def root_size(flavor: objects.Flavor, image: objects.Image) -> int:
     return size or image.virtual_size
 
 
+def free_name(devices: list[objects.BlockDevice]) -> str:
+    """Of a disk that comes to these."""
+    taken = {device.device_name for device in devices}
+    return next(name for name in (f"/dev/{name_of(index)}" for index in itertools.count()) if name not in taken)
+
+
 def name_of(index: int) -> str:
     """As Linux names the disks of virtio: vda to vdz, then vdaa."""
     letters = ""
@@ -130,10 +148,12 @@ def _wish(given: dict[str, Any], image_ref: str) -> objects.BlockDevice:
         raise InvalidBDM("Mapping image to local is not supported.")
     if destination == "local" and given.get("volume_type"):
         raise InvalidBDM("Specifying a volume_type with destination_type=local is not supported.")
-    if source in ("volume", "snapshot"):
-        raise InvalidBDM(f"failed to get {source} {uuid}.")
+    if source == "snapshot":
+        raise InvalidBDM(f"failed to get snapshot {uuid}.")
+    if source == "volume" and destination == "local":
+        raise InvalidBDM("Mapping volume to local is not supported.")
     if destination == "volume":
-        raise InvalidBDM("there are no volumes here: destination_type 'volume' cannot be had.")
+        return _volume(given, source, uuid, boot_index)
     if source == "image" and uuid != image_ref:
         raise exceptions.Invalid(f"The image of the root disk ({uuid}) and imageRef ({image_ref}) differ.")
     _check_kind(given)
@@ -142,6 +162,31 @@ def _wish(given: dict[str, Any], image_ref: str) -> objects.BlockDevice:
     form = given.get("guest_format")
     size = int(given.get("volume_size") or 0) * (_MIB if form == "swap" else _GIB)
     return replace(_blank(size, form), boot_index=boot_index, tag=given.get("tag"))
+
+
+def _volume(given: dict[str, Any], source: str, uuid: str | None, boot_index: int) -> objects.BlockDevice:
+    """A volume that there is, or one that is made with the server."""
+    _check_kind(given)
+    size = int(given.get("volume_size") or 0) * _GIB
+    if given.get("guest_format"):
+        raise InvalidBDM("The guest_format of a volume is not for its server to say.")
+    if given.get("volume_type"):
+        raise exceptions.Invalid(f"Volume type {given['volume_type']} could not be found.")
+    if source == "image" and not size:
+        raise InvalidBDM("Images with destination_type 'volume' need to have a non-zero size specified")
+    if source == "blank" and not size:
+        raise InvalidBDM("Blank volumes (source: 'blank', dest: 'volume') need to have non-zero size")
+    return objects.BlockDevice(
+        uuid=_new_id(),
+        source_type=source,
+        destination_type="volume",
+        size=size,
+        boot_index=boot_index,
+        image_id=uuid if source == "image" else None,
+        volume_id=uuid if source == "volume" else None,
+        delete_on_termination=bool(given.get("delete_on_termination", False)),
+        tag=given.get("tag"),
+    )
 
 
 def _check_kind(given: dict[str, Any]) -> None:
@@ -166,9 +211,10 @@ def _legacy_wish(given: dict[str, Any]) -> objects.BlockDevice:
         return _blank(size * _MIB, "swap")
     if _EPHEMERAL.fullmatch(name):
         return _blank(size * _GIB)
-    for kind in ("snapshot", "volume"):
-        if given.get(f"{kind}_id"):
-            raise InvalidBDM(f"failed to get {kind} {given[f'{kind}_id']}.")
+    if given.get("snapshot_id"):
+        raise InvalidBDM(f"failed to get snapshot {given['snapshot_id']}.")
+    if given.get("volume_id"):
+        return _volume(given, "volume", given["volume_id"], -1)
     raise InvalidBDM("Unrecognized legacy format.")
 
 

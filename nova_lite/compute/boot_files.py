@@ -7,7 +7,9 @@ guest says on the console what was looked for and not found.
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,6 @@ from nova_lite.compute.images import ImageStore
 from nova_lite.conf import Paths
 from nova_lite.disks import overlay
 from nova_lite.disks.boot import find, reader
-from nova_lite.disks.overlay import View
 from nova_lite.disks.overlay_format import OverlayError
 from nova_lite.hv.driver import DiskSpec
 from nova_lite.hv.guests import NOTHING_BOOTABLE
@@ -60,10 +61,14 @@ class Booting:
         if not image.boots_from_disk or self._firmware is not None or root is None or not root.path.exists():
             return files
         try:
+            if root.format == "raw":
+                with open(root.path, "rb") as file:
+                    disk = reader.Disk(functools.partial(_pread, file.fileno()), root.size)
+                    return self._look_into(uuid, image, disk, memory_mb)
             with overlay.open_view(root.path, root.backing) as view:
                 if image.kernel and not any(view.bitmap):
                     return files
-                return self._look_into(uuid, image, view, memory_mb)
+                return self._look_into(uuid, image, reader.Disk(view.read, view.size), memory_mb)
         except find.NothingBootable as error:
             LOG.warning("Server %s: %s", uuid, error)
             return _say(*error.report)
@@ -75,12 +80,15 @@ class Booting:
             LOG.error("The disk of server %s cannot be looked into: %s", uuid, error)
             return files
 
-    def _look_into(self, uuid: str, image: objects.Image, view: View, memory_mb: int) -> BootFiles:
-        disk = reader.Disk(view.read, view.size)
+    def _look_into(self, uuid: str, image: objects.Image, disk: reader.Disk, memory_mb: int) -> BootFiles:
         payload = find.extract(disk, find.entry(disk), self._paths.boot(uuid))
         cmdline = self._images.cmdline_override(image) or payload.cmdline
         form = loader.check(payload.kernel, memory_mb << 20, None, payload.initramfs, cmdline)
         return BootFiles(payload.kernel, form, payload.initramfs, cmdline)
+
+
+def _pread(descriptor: int, offset: int, size: int) -> bytes:
+    return os.pread(descriptor, size, offset)
 
 
 def _say(*notes: str) -> BootFiles:

@@ -16,8 +16,8 @@ from oslo_config import cfg
 from nova_lite import exceptions, objects
 from nova_lite.compute import block_devices, quotas, scheduling, states
 from nova_lite.compute import networks as server_networks
+from nova_lite.compute import volumes as server_volumes
 from nova_lite.context import RequestContext
-from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import flavors as db_flavors
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
@@ -25,6 +25,7 @@ from nova_lite.db import keypairs as db_keypairs
 from nova_lite.db import operations as db_operations
 from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
+from nova_lite.volumes.store import GIB, check_size
 
 _RESERVATION_ALPHABET = string.ascii_lowercase + string.digits
 
@@ -135,9 +136,18 @@ class CreateVerbs:
         )
         with self.database.write() as connection:
             wanted.flavor = replace(_usable_flavor(connection, context, flavor_ref), id=0, projects=[])
-            self.database.lock(connection, f"image:{image_ref}")  # it is not removed before this server holds on to it
-            image = _usable_image(connection, context, image_ref, wanted.flavor)
-            wanted.image_ref, wanted.image_properties = image.id, dict(image.properties)
+            wished_disks = server_volumes.of_new_server(connection, context, wished_disks, max_count)
+            boot_image = server_volumes.boot_image(connection, wished_disks, image_ref or "")
+            self.database.lock(connection, f"image:{boot_image}")  # it is not removed before this server holds on to it
+            image = _usable_image(connection, context, boot_image, wanted.flavor)
+            for disk in wished_disks:
+                if disk.destination_type == "volume" and disk.image_id is not None:
+                    own = image if disk.image_id == image.id else None
+                    own = own or _usable_image(connection, context, disk.image_id, wanted.flavor)
+                    if own.disk is None:
+                        raise exceptions.Invalid(f"Image {own.id} has no disk that a volume could begin with.")
+                    check_size(disk.size // GIB, own)
+            wanted.image_ref, wanted.image_properties = image_ref or "", dict(image.properties)
             disks = block_devices.of_server(
                 wished_disks, wanted.flavor, image, self.conf.compute.max_local_block_devices
             )
@@ -202,9 +212,8 @@ class CreateVerbs:
             instance.vm_state, instance.task_state = "error", None
             instance.fault = objects.Fault(500, reason, now())
         instance.id = db_instances.insert(connection, instance)
-        own = [replace(disk, uuid=str(uuidlib.uuid4()), instance_uuid=instance.uuid) for disk in disks]
-        db_block_devices.insert(connection, own)
         if reason is None:
+            server_volumes.take(connection, instance, [replace(disk) for disk in disks])
             try:
                 server_networks.allot(self.database, connection, instance, wished_networks, groups)
             except server_networks.NoMoreFixedIps as error:

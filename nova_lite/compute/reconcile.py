@@ -60,6 +60,14 @@ class Reconciler:
             LOG.error("Server %s cannot be brought to what it should be: %s", uuid, error)
             changes = {"vm_state": "error", **db_instances.fault_columns(500, str(error))}
         self._write(instance, changes)
+        self.settle_volumes(uuid)
+
+    def settle_volumes(self, uuid: str) -> None:
+        """Free what its machine has let go of."""
+        try:
+            self._host.attachments.settle(uuid)
+        except DriverError as error:
+            LOG.warning("Volumes of server %s are not looked after now: %s", uuid, error)
 
     def _remove_orphan(self, uuid: str) -> None:
         """A VM that no server of this host owns."""

@@ -10,8 +10,10 @@ from nova_lite.compute.images import ImageStore
 from nova_lite.conf import Paths
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import images as db_images
+from nova_lite.db import volumes as db_volumes
 from nova_lite.db.engine import Connection
 from nova_lite.hv.driver import DiskSpec, DriverError
+from nova_lite.volumes.store import VolumeStore
 
 _PAGE = 4096
 
@@ -19,18 +21,42 @@ _PAGE = 4096
 class ServerDisks:
     """The disks of servers on this host."""
 
-    def __init__(self, paths: Paths, images: ImageStore) -> None:
-        self._paths, self._images = paths, images
+    def __init__(self, paths: Paths, images: ImageStore, volumes: VolumeStore) -> None:
+        self._paths, self._images, self._volumes = paths, images, volumes
 
     def specs(self, connection: Connection, instance: objects.Instance) -> tuple[DiskSpec, ...]:
-        """A server's disks in its guest's order.
+        """A server's disks in its guest's order; without the volumes that are to be taken from it.
 
         :raises DriverError: the image of one is no longer there.
         """
         devices = db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, [])
-        return tuple(self._spec(connection, device) for device in devices)
+        return tuple(self._spec(connection, device) for device in devices if not _leaves(connection, device))
+
+    def boot_image(self, connection: Connection, instance: objects.Instance) -> str:
+        """The id of the image that the server boots: its own, or that of the volume that is its root."""
+        if instance.image_ref:
+            return instance.image_ref
+        for device in db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, []):
+            volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
+            if device.boot_index == 0 and volume is not None:
+                return volume.image_id or ""
+        return ""
+
+    def of_volume(self, device: objects.BlockDevice) -> DiskSpec:
+        """A volume as a machine gets it."""
+        assert device.volume_id is not None
+        return DiskSpec(
+            device_name=device.device_name.removeprefix("/dev/"),
+            path=self._volumes.path(device.volume_id),
+            size=device.size,
+            format="raw",
+            serial=device.volume_id[:20],
+            boot_index=device.boot_index if device.boot_index >= 0 else None,
+        )
 
     def _spec(self, connection: Connection, device: objects.BlockDevice) -> DiskSpec:
+        if device.volume_id is not None:
+            return self.of_volume(device)
         backing = None
         if device.image_id is not None:
             image = db_images.get(connection, device.image_id)
@@ -47,6 +73,11 @@ class ServerDisks:
             boot_index=device.boot_index if device.boot_index >= 0 else None,
             head=swap_header(device.size, device.uuid) if device.is_swap else b"",
         )
+
+
+def _leaves(connection: Connection, device: objects.BlockDevice) -> bool:
+    volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
+    return volume is not None and volume.status == "detaching"
 
 
 def swap_header(size: int, identity: str) -> bytes:

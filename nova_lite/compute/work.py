@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_lite import objects
-from nova_lite.compute import shutdown, states
+from nova_lite.compute import attachments, shutdown, states
+from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
@@ -51,12 +52,14 @@ class Host:
         disks: ServerDisks,
         config_drives: ConfigDrives,
         booting: Booting,
+        attachments: Attachments,
         wiring: Wiring,
         name: str,
         shutdown_timeout: int,
     ) -> None:
         self.database, self.driver, self.images, self.name = database, driver, images, name
-        self.disks, self.config_drives, self.booting, self.wiring = disks, config_drives, booting, wiring
+        self.disks, self.config_drives, self.attachments = disks, config_drives, attachments
+        self.booting, self.wiring = booting, wiring
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
@@ -108,9 +111,10 @@ class Host:
         )
 
     def _image(self, connection: Connection, instance: objects.Instance) -> objects.Image:
-        image = db_images.get(connection, instance.image_ref)
+        image_id = self.disks.boot_image(connection, instance)
+        image = db_images.get(connection, image_id)
         if image is None:
-            raise DriverError(f"The image {instance.image_ref} of this server is no longer there.")
+            raise DriverError(f"The image {image_id} of this server is no longer there.")
         return image
 
     def power_on(self, instance: objects.Instance) -> None:
@@ -148,6 +152,7 @@ class Host:
 
 def _prepare(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.config_drives.make(instance)
+    host.attachments.make(instance)
     host.driver.prepare(host.spec(instance))
 
 
@@ -208,14 +213,24 @@ def _disconnect(host: Host, instance: objects.Instance, operation: objects.Opera
     host.wiring.disconnect(instance)
 
 
+def _attach_volume(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.attachments.attach(instance, operation)
+
+
+def _detach_volume(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.attachments.detach(instance, operation)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """``verb`` says which task states are its own; ``outcome`` is None where the server is then deleted."""
+    """``verb`` says which task states are its own; ``outcome`` is None where the server is then deleted, {} where it
+    stays what it is, whether this succeeds or not. ``ended`` writes what else comes of it, in the same transaction."""
 
     verb: states.Verb
     event: str
     steps: tuple[tuple[str, Step], ...]
     outcome: Columns | None
+    ended: Callable[[Connection, objects.Operation, bool], None] | None = None
 
 
 def _plan_of(operation: objects.Operation) -> Plan | None:
@@ -228,8 +243,16 @@ _REBOOT_HARD = Plan(states.REBOOT_HARD, "compute_reboot_instance", (("reboot", _
 _DELETE = (("destroy", _destroy), ("disconnect", _disconnect))
 PLANS = {
     "create": Plan(
-        states.CREATE, "compute__do_build_and_run_instance", (("prepare", _prepare), ("boot", _boot)), ACTIVE
+        states.CREATE,
+        "compute__do_build_and_run_instance",
+        (("prepare", _prepare), ("boot", _boot)),
+        ACTIVE,
+        attachments.started,
     ),
+    "attach_volume": Plan(
+        states.ATTACH_VOLUME, "compute_attach_volume", (("attach", _attach_volume),), {}, attachments.came
+    ),
+    "detach_volume": Plan(states.DETACH_VOLUME, "compute_detach_volume", (("detach", _detach_volume),), {}),
     "start": Plan(states.START, "compute_start_instance", (("boot", _boot),), ACTIVE),
     "stop": Plan(
         states.STOP, "compute_stop_instance", (("shut_down", _shut_down), ("power_off", _power_off)), STOPPED
@@ -290,14 +313,23 @@ class Work:
         else:
             self._end(operation, plan, event, "done", None, plan.outcome)
             if plan.outcome is None:
-                self._purge_images()
+                self._purge()
+        self._settle_volumes(instance)
 
-    def _purge_images(self) -> None:
-        """The server that is gone may have been the last of an image that was removed."""
+    def _purge(self) -> None:
+        """Volumes may go with the server that is gone, and it may have been the last of an image that was removed."""
         try:
+            self._host.attachments.purge()
             self._host.images.purge()
         except OSError as error:
-            LOG.error("The files of a removed image cannot be deleted: %s", error)
+            LOG.error("The files of a deleted volume or image cannot be deleted: %s", error)
+
+    def _settle_volumes(self, instance: objects.Instance) -> None:
+        """What a machine has let go of may have become free by this."""
+        try:
+            self._host.attachments.settle(instance.uuid)
+        except DriverError as error:
+            LOG.warning("Volumes of server %s are not looked after now: %s", instance.uuid, error)
 
     def _claim(self, operation: objects.Operation, plan: Plan | None) -> tuple[objects.Instance, int] | None:
         """Mark it running; None when there is nothing to run."""
@@ -348,6 +380,8 @@ class Work:
         """What the server is after a failure: in error when it never came up or cannot be deleted, else what its VM
         is."""
         uuid = instance.uuid
+        if plan.outcome == {}:
+            return {}
         try:
             if plan.verb is states.CREATE:
                 self._host.driver.power_off(uuid)
@@ -390,6 +424,8 @@ class Work:
             db_operations.end_event(connection, event, result, message if result == "Error" else None, trace)
             if ended and instance is not None:
                 self._write_outcome(connection, instance, plan, columns, succeeded=state == "done")
+                if plan.ended is not None:
+                    plan.ended(connection, operation, state == "done")
         crash_if_asked(f"{operation.action}:end:after")
 
     def _write_outcome(
@@ -406,7 +442,7 @@ class Work:
         values: Columns = {**columns, "updated_at": now()}
         if instance.task_state in plan.verb.own_task_states:
             values["task_state"] = None  # else another request has put its own there since
-        if succeeded:
+        if succeeded and columns:
             values |= db_instances.NO_FAULT
             if instance.launched_at is None:
                 values["launched_at"] = now()

@@ -30,6 +30,19 @@ def insert(connection: Connection, devices: Iterable[objects.BlockDevice]) -> No
         connection.execute(sa.insert(table), {name: getattr(device, name) for name in _FIELDS})
 
 
+def set_of_volume(
+    connection: Connection, server_id: str, volume_id: str, delete_on_termination: bool | None
+) -> bool:
+    """Change the row of a server's volume; None changes nothing. False when the server does not have it."""
+    own = sa.and_(table.c.instance_uuid == server_id, table.c.volume_id == volume_id)
+    wished = table.c.delete_on_termination if delete_on_termination is None else delete_on_termination
+    return connection.execute(sa.update(table).where(own).values(delete_on_termination=wished)).rowcount == 1
+
+
+def delete(connection: Connection, uuid: str) -> None:
+    connection.execute(sa.delete(table).where(table.c.uuid == uuid))
+
+
 def release(connection: Connection, server_id: str) -> None:
     """Forget the disks of a server."""
     connection.execute(sa.delete(table).where(table.c.instance_uuid == server_id))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db.tables import block_device_mapping, images, instances
+from nova_lite.db.tables import block_device_mapping, images, instances, volumes
 
 #: The status of an image that was removed while servers run it: nobody sees it, its files stay as long as they do.
 DELETED = "deleted"
@@ -60,10 +60,11 @@ def mark_deleted(connection: Connection, image_id: str) -> bool:
 
 
 def unused(connection: Connection, host: str) -> list[str]:
-    """The images of a host that are DELETED and that no live server needs any more."""
+    """The images of a host that are DELETED and that no live server and no volume needs any more."""
     runs = sa.exists().where(instances.c.image_ref == images.c.id, instances.c.deleted.is_(False))
     lies_over = sa.exists().where(block_device_mapping.c.image_id == images.c.id)
-    query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~runs, ~lies_over)
+    boots = sa.exists().where(volumes.c.image_id == images.c.id)
+    query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~runs, ~lies_over, ~boots)
     return list(connection.execute(query).scalars())
 
 

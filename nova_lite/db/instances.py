@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db import block_devices, instance_filters, networks
+from nova_lite.db import block_devices, instance_filters, networks, volumes
 from nova_lite.db.tables import instances
 from nova_lite.db.times import now
 
@@ -92,6 +92,7 @@ def mark_deleted(connection: Connection, uuid: str) -> None:
     }
     update(connection, uuid, values)
     networks.release(connection, uuid)
+    volumes.release(connection, uuid)
     block_devices.release(connection, uuid)
 
 

@@ -256,6 +256,24 @@ block_device_mapping = sa.Table(
     sa.Column("image_id", sa.String(36), index=True),
     sa.Column("delete_on_termination", sa.Boolean, nullable=False),
     sa.Column("tag", sa.String(255)),
+    sa.Column("volume_id", sa.String(36), index=True, unique=True),
+    sa.Column("attachment_id", sa.String(36)),
+)
+
+volumes = sa.Table(
+    "volumes",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("size_gb", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("description", sa.String(255)),
+    sa.Column("image_id", sa.String(36), index=True),
 )
 
 console_auth_tokens = sa.Table(

@@ -97,7 +97,7 @@ class MachineEvent:
 
     ``kind``: ``shutdown`` (guest powered itself off), ``reset`` (guest rebooted itself), ``crashed`` (triple fault, a
     panic that the guest's kernel reported, or an error of KVM; ``detail`` says which, with rip and instruction bytes
-    where they are known), ``gone`` (the VMM process died).
+    where they are known), ``gone`` (the VMM process died), ``device_removed`` (it has let go of the disk ``detail``).
     """
 
     uuid: str
@@ -175,6 +175,14 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def resume(self, uuid: str) -> None: ...
+
+    @abc.abstractmethod
+    def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+        """Plug a disk into a VM that runs or is paused; nothing to do when none does, or when it has the disk."""
+
+    @abc.abstractmethod
+    def detach_disk(self, uuid: str, device_name: str, seconds: float) -> bool:
+        """Ask the guest of a VM that is on to let go of a disk and wait so long; whether no VM has it any more."""
 
     @abc.abstractmethod
     def destroy(self, uuid: str) -> None:

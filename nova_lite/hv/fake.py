@@ -19,6 +19,7 @@ from typing import Any
 
 from nova_lite.hv.driver import (
     Capabilities,
+    DiskSpec,
     Driver,
     DriverError,
     MachineEvent,
@@ -93,6 +94,8 @@ class FakeDriver(Driver):
         self._last_pid = max((info.pid for info, _ in self._host.values()), default=0) or 1_000_000
         #: Guests that do nothing when their power button is pressed; the others power themselves off.
         self.deaf: set[str] = set()
+        #: Guests that keep the disks which they are asked for.
+        self.stubborn: set[str] = set()
         #: What each machine was last told to be, by uuid.
         self.specs: dict[str, MachineSpec] = {}
         #: (verb, uuid) of everything that was asked, in order.
@@ -183,6 +186,26 @@ class FakeDriver(Driver):
     def resume(self, uuid: str) -> None:
         self._change("resume", uuid, PowerState.RUNNING)
 
+    def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+        with self._verb("attach_disk", uuid):
+            spec = self.specs.get(uuid)
+            if spec is None or not self._is_on(uuid):
+                return
+            if not disk.path.exists():
+                raise DriverError(f"The disk {disk.device_name} cannot be attached: it is missing.")
+            if disk.device_name not in {other.device_name for other in spec.disks}:
+                self.specs[uuid] = replace(spec, disks=(*spec.disks, disk))
+
+    def detach_disk(self, uuid: str, device_name: str, seconds: float) -> bool:
+        with self._verb("detach_disk", uuid):
+            spec = self.specs.get(uuid)
+            if spec is None or not self._is_on(uuid):
+                return True
+            if uuid in self.stubborn and device_name in {disk.device_name for disk in spec.disks}:
+                return False
+            self.specs[uuid] = replace(spec, disks=tuple(d for d in spec.disks if d.device_name != device_name))
+            return True
+
     def destroy(self, uuid: str) -> None:
         with self._verb("destroy", uuid):
             self._host.pop(uuid, None)
@@ -217,6 +240,10 @@ class FakeDriver(Driver):
             if failure is not None:
                 raise failure if isinstance(failure, Exception) else DriverError(failure)
             yield
+
+    def _is_on(self, uuid: str) -> bool:
+        found = self._host.get(uuid)
+        return found is not None and found[0].power_state in (PowerState.RUNNING, PowerState.PAUSED)
 
     def _power_on(self, spec: MachineSpec) -> MachineInfo:
         found = self._host.get(spec.uuid)

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, host, server_disks, vmm_process, watcher
+from nova_lite.hv import console_log, disk_hotplug, host, server_disks, vmm_process, watcher
 from nova_lite.hv.driver import (
     Capabilities,
+    DiskSpec,
     Driver,
     DriverError,
     MachineEvent,
@@ -140,6 +141,21 @@ class KvmDriver(Driver):
 
     def resume(self, uuid: str) -> None:
         self._change(uuid, "vm.resume", PowerState.RUNNING)
+
+    def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+        with self._verb(uuid):
+            if self._current(uuid) is None:
+                return
+            server_disks.check(disk)
+            with _said(uuid):
+                disk_hotplug.attach(self._paths.vmm_socket(uuid), disk)
+
+    def detach_disk(self, uuid: str, device_name: str, seconds: float) -> bool:
+        with self._verb(uuid):
+            if self._current(uuid) is None:
+                return True
+        with _said(uuid):  # others may ask for the VM while its guest takes its time
+            return disk_hotplug.detach(self._paths.vmm_socket(uuid), device_name, seconds)
 
     def destroy(self, uuid: str) -> None:
         folder = self._folder(uuid)
@@ -303,13 +319,8 @@ class KvmDriver(Driver):
     def _request(self, uuid: str, method: str, name: str) -> Any:
         if uuid not in self._vmms:
             raise MachineNotFound("The VM does not run.")
-        try:
+        with _said(uuid):
             return client.request(self._paths.vmm_socket(uuid), method, name, timeout=ANSWER)
-        except VmmRefused as error:
-            raise DriverError(f"{error}.") from error
-        except VmmUnreachable as error:
-            LOG.warning("VM %s: %s", uuid, error)
-            raise DriverError("The VM's process does not answer.") from error
 
     @contextlib.contextmanager
     def _verb(self, uuid: str) -> Iterator[None]:
@@ -336,6 +347,18 @@ class KvmDriver(Driver):
                 console_log.create(log, self._console_log_size)
         except OSError as error:
             raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
+
+
+@contextlib.contextmanager
+def _said(uuid: str) -> Iterator[None]:
+    """What a VMM refuses or does not answer, as a DriverError."""
+    try:
+        yield
+    except VmmRefused as error:
+        raise DriverError(f"{error}.") from error
+    except VmmUnreachable as error:
+        LOG.warning("VM %s: %s", uuid, error)
+        raise DriverError("The VM's process does not answer.") from error
 
 
 @contextlib.contextmanager

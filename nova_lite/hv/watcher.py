@@ -152,6 +152,8 @@ class Watcher:
 def _translate(uuid: str, document: dict[str, Any]) -> list[MachineEvent]:
     if document["event"] == "subscribed":
         kind = _STATES.get(document["state"])
+    elif document["event"] == "device_removed":  # by whomever: a reset of ours takes it as well
+        kind = "device_removed"
     elif document["initiator"] == "guest":
         kind = _KINDS.get(document["event"])
     else:

@@ -11,6 +11,7 @@ from nova_lite.objects.keypair import Keypair
 from nova_lite.objects.network import Network, Port, SecurityGroup, SecurityGroupRule
 from nova_lite.objects.operation import Event, Operation
 from nova_lite.objects.service import Hypervisor, Service
+from nova_lite.objects.volume import Volume
 
 __all__ = [
     "BlockDevice",
@@ -27,4 +28,5 @@ __all__ = [
     "SecurityGroup",
     "SecurityGroupRule",
     "Service",
+    "Volume",
 ]

@@ -12,7 +12,7 @@ class BlockDevice:
     ``source_type``: ``image``, ``blank``, ``volume`` or ``snapshot``; ``destination_type``: ``local`` (a file of this
     server alone) or ``volume``. ``guest_format``: ``swap`` for a swap disk. ``device_name``: as the guest names it,
     ``/dev/vda``; "" until it is given its place. ``boot_index``: 0 is the root disk, -1 is not booted from. ``size`` in
-    bytes.
+    bytes. ``attachment_id``: of a volume that is attached.
     """
 
     uuid: str
@@ -25,6 +25,8 @@ class BlockDevice:
     image_id: str | None = None
     delete_on_termination: bool = True
     tag: str | None = None
+    volume_id: str | None = None
+    attachment_id: str | None = None
     instance_uuid: str = ""
 
     @property

@@ -77,7 +77,11 @@ def brief(req: wsgi.Request, instance: objects.Instance) -> dict[str, Any]:
 
 
 def full(
-    req: wsgi.Request, instance: objects.Instance, host_statuses: HostStatuses, ports: list[objects.Port]
+    req: wsgi.Request,
+    instance: objects.Instance,
+    host_statuses: HostStatuses,
+    ports: list[objects.Port],
+    volumes: list[objects.BlockDevice],
 ) -> dict[str, Any]:
     """Everything about one server."""
     status = server_status.status_of(instance.vm_state, instance.task_state, instance.deleted)
@@ -110,7 +114,9 @@ def full(
         "kernel_id": instance.kernel_id,
         "ramdisk_id": instance.ramdisk_id,
         "root_device_name": instance.root_device_name,
-        "volumes_attached": [],
+        "volumes_attached": [
+            {"id": volume.volume_id, "delete_on_termination": volume.delete_on_termination} for volume in volumes
+        ],
     }
     facts |= _host(instance) | _addresses(instance, ports) | _image(req, instance) | _flavor(req, instance.flavor)
     facts |= _times(instance) | host_statuses.of(instance)
@@ -166,9 +172,15 @@ def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[st
 
 
 def _image(req: wsgi.Request, instance: objects.Instance) -> dict[str, Any]:
+    """An empty string in 2.x, nothing in 3.x, where the server boots from a volume."""
+    if not instance.image_ref:
+        return {"image": "", "image_2_98": ""}
+    image = {"id": instance.image_ref, "links": [bookmark(req, f"/images/{instance.image_ref}")]}
     return {
+        "image": image,
+        "image_2_98": image | {"properties": instance.image_properties},
         "image_id": instance.image_ref,
-        "image_links": [bookmark(req, f"/images/{instance.image_ref}")],
+        "image_links": image["links"],
         "image_properties": instance.image_properties,
     }
 

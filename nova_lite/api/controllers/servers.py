@@ -63,9 +63,13 @@ class ServersController(wsgi.Controller):
         servers = self._find(req, params, "os_compute_api:servers:detail:get_all_tenants")
         host_statuses = server_facts.HostStatuses(req, self.compute)
         ports = self.compute.ports(server.uuid for server in servers)
+        volumes = self.compute.volume_attachments(req.context, [server.uuid for server in servers])
         return {
             "servers": [
-                server_facts.full(req, server, host_statuses, ports.get(server.uuid, [])) for server in servers
+                server_facts.full(
+                    req, server, host_statuses, ports.get(server.uuid, []), volumes.get(server.uuid, [])
+                )
+                for server in servers
             ]
         } | self._next_links(req, "/servers/detail", servers, params)
 
@@ -196,7 +200,8 @@ class ServersController(wsgi.Controller):
 
     def _full(self, req: wsgi.Request, server: objects.Instance) -> dict[str, Any]:
         ports = self.compute.ports([server.uuid]).get(server.uuid, [])
-        return server_facts.full(req, server, server_facts.HostStatuses(req, self.compute), ports)
+        volumes = self.compute.volume_attachments(req.context, [server.uuid]).get(server.uuid, [])
+        return server_facts.full(req, server, server_facts.HostStatuses(req, self.compute), ports, volumes)
 
     @wsgi.route("DELETE", "/servers/{server_id}", policy="os_compute_api:servers:delete")
     @wsgi.version(base="2.1")

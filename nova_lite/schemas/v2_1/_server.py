@@ -51,7 +51,8 @@ def server(properties: dict[str, Schema]) -> Schema:
             if name not in _STATE_DEPENDENT and "ext:policy" not in schema
         ],
         "additionalProperties": False,
-        "ext:mapping": {name: flat for name, flat in _FLAT_NAMES.items() if name in properties},
+        "ext:mapping": {name: flat for name, flat in _FLAT_NAMES.items() if name in properties}
+        | ({"image": "image_2_98"} if properties.get("image") is _IMAGE_2_98 else {}),
     }
 
 
@@ -124,19 +125,24 @@ _FLAVOR_2_47: Schema = {
         "vcpus": "flavor_vcpus",
     },
 }
-_IMAGE_2_1: Schema = {
+_IMAGE_OBJECT: Schema = {
     "type": "object",
     "properties": {"id": pt.uuid, "links": pt.links},
     "required": ["id", "links"],
     "additionalProperties": False,
-    "ext:mapping": {"id": "image_id", "links": "image_links"},
 }
-_IMAGE_2_98: Schema = _IMAGE_2_1 | {
-    "properties": _IMAGE_2_1["properties"] | {
-        "properties": {"type": "object", "additionalProperties": pt.string_or_null},
-    },
-    "required": ["id", "links", "properties"],
-    "ext:mapping": _IMAGE_2_1["ext:mapping"] | {"properties": "image_properties"},
+# An empty string where the server boots from a volume. A leaf, as it has two forms.
+_IMAGE_2_1: Schema = {"oneOf": [_IMAGE_OBJECT, {"type": "string", "enum": [""]}]}
+_IMAGE_2_98: Schema = {
+    "oneOf": [
+        _IMAGE_OBJECT
+        | {
+            "properties": _IMAGE_OBJECT["properties"]
+            | {"properties": {"type": "object", "additionalProperties": pt.string_or_null}},
+            "required": ["id", "links", "properties"],
+        },
+        {"type": "string", "enum": [""]},
+    ]
 }
 _FAULT: Schema = {
     "type": "object",

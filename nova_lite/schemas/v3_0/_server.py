@@ -78,7 +78,7 @@ _PROPERTIES: dict[str, Schema] = {
     "terminated_at": pt.timestamp_or_null,
     "project_id": pt.string,
     "user_id": pt.string,
-    "image": _IMAGE,
+    "image": _IMAGE | {"type": ["object", "null"]},  # null where the server boots from a volume
     "flavor": _FLAVOR,
     "hostname": pt.string,
     "key_name": pt.string_or_null,

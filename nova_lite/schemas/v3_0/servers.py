@@ -148,7 +148,7 @@ create_input_3_0 = wrapped(
         }
     )
     | {
-        "required": ["name", "image_ref", "flavor_ref", "networks"],
+        "required": ["name", "flavor_ref", "networks"],
         "ext:mapping": {"block_devices": "block_device_mapping_v2"},
     },
 )

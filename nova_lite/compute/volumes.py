@@ -1,0 +1,253 @@
+"""Volumes of servers, as controllers see them: os-volume_attachments.
+
+A volume belongs to a server from the transaction that accepts the attachment to the one in which the agent has found
+that the server's machine has let go of it: its row in ``block_device_mapping`` says so, its status how far it has come.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid as uuidlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import exceptions, objects
+from nova_lite.compute import block_devices, states
+from nova_lite.context import RequestContext
+from nova_lite.db import block_devices as db_block_devices
+from nova_lite.db import operations as db_operations
+from nova_lite.db import volumes as db_volumes
+from nova_lite.db.engine import Connection, Database
+from nova_lite.db.times import now
+from nova_lite.volumes.store import GIB, check_size
+
+_DEVICE = re.compile(r"(/dev/x?[a-z]?d?)[a-z]+[0-9]*")
+
+
+class InvalidVolume(exceptions.Invalid):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Invalid volume: {reason}")
+
+
+class VolumeVerbs:
+    """/servers/{server_id}/os-volume_attachments."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+
+    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
+        raise NotImplementedError
+
+    def _journal(
+        self,
+        connection: Connection,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        args: dict[str, Any],
+        state: str = "pending",
+        message: str | None = None,
+    ) -> int:
+        raise NotImplementedError
+
+    def _poke(self, host: str) -> None:
+        raise NotImplementedError
+
+    def volume_attachments(
+        self, context: RequestContext, server_ids: Iterable[str]
+    ) -> dict[str, list[objects.BlockDevice]]:
+        """The volumes of each of these servers, by server id, in the guest's order."""
+        with self.database.read() as connection:
+            found = db_block_devices.of_servers(connection, server_ids)
+        return {server: [one for one in devices if one.volume_id] for server, devices in found.items()}
+
+    def volume_attachment(
+        self, context: RequestContext, instance: objects.Instance, volume_id: str
+    ) -> objects.BlockDevice:
+        """One of them. NotFound when the server does not have that volume."""
+        for device in self.volume_attachments(context, [instance.uuid]).get(instance.uuid, []):
+            if device.volume_id == volume_id:
+                return device
+        raise exceptions.NotFound(f"Instance {instance.uuid} is not attached to volume {volume_id}")
+
+    def attach_volume(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        volume_id: str,
+        device: str | None = None,
+        tag: str | None = None,
+        delete_on_termination: bool = False,
+    ) -> objects.BlockDevice:
+        """Give a server a volume: at once where its guest runs, else from its next boot on.
+
+        :param device: must look like a device; the guest names its disks by itself, so it is not heeded.
+        :raises NotFound: there is no such volume for the caller.
+        :raises Invalid: it is not available, or lies on another host.
+        :raises Forbidden: the server has as many disks as it can have.
+        :raises Conflict: the server's state does not allow it, or it is locked.
+        """
+        if device and not _DEVICE.fullmatch(device):
+            raise exceptions.Invalid(f"The supplied device path ({device}) is invalid.")
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            states.check(states.ATTACH_VOLUME, current)
+            volume = usable_volume(connection, context, volume_id)
+            if volume.host != current.host:
+                raise InvalidVolume(f"volume {volume_id} lies on another host than the server.")
+            devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
+            if len(devices) >= block_devices.MOST_DISKS:
+                raise exceptions.Forbidden(
+                    f"The maximum allowed number of disk devices ({block_devices.MOST_DISKS}) to attach to a single "
+                    "instance has been exceeded."
+                )
+            attached = objects.BlockDevice(
+                uuid=str(uuidlib.uuid4()),
+                source_type="volume",
+                destination_type="volume",
+                size=volume.size_gb << 30,
+                device_name=block_devices.free_name(devices),
+                delete_on_termination=delete_on_termination,
+                tag=tag,
+                volume_id=volume_id,
+                attachment_id=str(uuidlib.uuid4()),
+                instance_uuid=current.uuid,
+            )
+            db_block_devices.insert(connection, [attached])
+            db_volumes.update(connection, volume_id, status="attaching")
+            self._journal(connection, context, current, states.ATTACH_VOLUME, {"volume_id": volume_id})
+        self._poke(current.host)
+        return attached
+
+    def update_volume_attachment(
+        self, context: RequestContext, instance: objects.Instance, volume_id: str, delete_on_termination: bool | None
+    ) -> None:
+        """Say whether a volume goes with its server; None leaves it as it is."""
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            if not db_block_devices.set_of_volume(connection, current.uuid, volume_id, delete_on_termination):
+                raise exceptions.NotFound(f"No volume Block Device Mapping with id {volume_id}.")
+
+    def swap_volume(self, context: RequestContext, instance: objects.Instance, volume_id: str, new_id: str) -> None:
+        """For a volume that is being migrated, of which there is none here: Conflict.
+
+        :raises NotFound: the server does not have ``volume_id``.
+        """
+        self.volume_attachment(context, instance, volume_id)
+        raise exceptions.Conflict(
+            f"volume {volume_id} is not migrating; this API should only be called by Cinder"
+        )
+
+    def detach_volume(self, context: RequestContext, instance: objects.Instance, volume_id: str) -> None:
+        """Take a volume back, when the guest has let go of it; asked again, the guest is asked again.
+
+        :raises NotFound: the server does not have it.
+        :raises Forbidden: it is the server's root disk.
+        :raises Conflict: the server's state does not allow it, or it is locked.
+        :raises Invalid: it is still being attached.
+        """
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            states.check(states.DETACH_VOLUME, current)
+            devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
+            found = next((device for device in devices if device.volume_id == volume_id), None)
+            if found is None:
+                raise exceptions.NotFound(f"Instance {current.uuid} is not attached to volume {volume_id}")
+            if found.boot_index == 0:
+                raise exceptions.Forbidden("Cannot detach a root device volume")
+            volume = db_volumes.get(connection, volume_id, for_update=True)
+            if volume is None or volume.status not in ("in-use", "detaching"):
+                status = volume.status if volume else "gone"
+                raise InvalidVolume(
+                    f"Unable to detach volume. Volume status must be 'in-use' to detach. It is '{status}'."
+                )
+            if volume.status == "detaching" and db_operations.is_outstanding(
+                connection, current.uuid, states.DETACH_VOLUME.action
+            ):
+                return
+            db_volumes.update(connection, volume_id, status="detaching")
+            self._journal(connection, context, current, states.DETACH_VOLUME, {"volume_id": volume_id})
+        self._poke(current.host)
+
+
+def usable_volume(connection: Connection, context: RequestContext, volume_id: str) -> objects.Volume:
+    """A volume that can be given to a server, its row held until the transaction ends.
+
+    :raises NotFound: there is none for the caller.
+    :raises Invalid: somebody has it.
+    """
+    volume = db_volumes.get(connection, volume_id, for_update=True)
+    if volume is None or not (context.is_admin or volume.project_id == context.project_id):
+        raise exceptions.VolumeNotFound(volume_id)
+    if volume.status != "available":
+        raise InvalidVolume(f"volume '{volume_id}' status must be 'available'. Currently in '{volume.status}'")
+    return volume
+
+
+def of_new_server(
+    connection: Connection, context: RequestContext, devices: list[objects.BlockDevice], max_count: int
+) -> list[objects.BlockDevice]:
+    """The volumes among a new server's disks, looked at: those that there are with their sizes.
+
+    :raises Invalid: one does not exist for the caller, somebody has it, or several servers would.
+    """
+    found = []
+    for device in devices:
+        if device.source_type == "volume":
+            assert device.volume_id is not None
+            if max_count > 1:
+                raise exceptions.Invalid("Cannot attach one or more volumes to multiple instances")
+            try:
+                volume = usable_volume(connection, context, device.volume_id)
+            except exceptions.VolumeNotFound as error:
+                raise block_devices.InvalidBDM(f"failed to get volume {device.volume_id}.") from error
+            if device.boot_index == 0 and not volume.bootable:
+                raise exceptions.Invalid(f"Block Device {device.volume_id} is not bootable.")
+            device = replace(device, size=volume.size_gb * GIB)
+        elif device.destination_type == "volume":
+            check_size(device.size // GIB, None)
+        found.append(device)
+    if len({device.volume_id for device in found if device.volume_id}) < len([d for d in found if d.volume_id]):
+        raise block_devices.InvalidBDM("a volume is listed twice.")
+    return found
+
+
+def boot_image(connection: Connection, devices: list[objects.BlockDevice], image_ref: str) -> str:
+    """The id of the image that a new server boots: its own, or its root volume's; "" where there is none."""
+    for device in devices:
+        if device.boot_index == 0 and device.destination_type == "volume":
+            volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
+            return (volume.image_id if volume is not None else device.image_id) or ""
+    return image_ref
+
+
+def take(connection: Connection, instance: objects.Instance, devices: list[objects.BlockDevice]) -> None:
+    """Write the disks of a server that has been given its host: its volumes are its own from now on."""
+    for device in devices:
+        device.uuid, device.instance_uuid = str(uuidlib.uuid4()), instance.uuid
+        if device.destination_type != "volume":
+            continue
+        device.attachment_id = str(uuidlib.uuid4())
+        if device.volume_id is not None:
+            db_volumes.update(connection, device.volume_id, status="attaching")
+            continue
+        at = now()
+        made = objects.Volume(
+            uuid=str(uuidlib.uuid4()),
+            host=instance.host,
+            project_id=instance.project_id,
+            name="",
+            size_gb=device.size // GIB,
+            status="creating",
+            created_at=at,
+            updated_at=at,
+            image_id=device.image_id,
+        )
+        db_volumes.insert(connection, made)
+        device.volume_id, device.image_id = made.uuid, None
+    db_block_devices.insert(connection, devices)

@@ -1,0 +1,1 @@
+"""The block store of a host: volumes, each a raw file with holes."""
