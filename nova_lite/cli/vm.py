@@ -20,6 +20,7 @@ from nova_lite.hv import console_log
 from nova_lite.hv.driver import DiskSpec
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import client
+from nova_lite.volumes.store import VolumeStore
 
 
 @click.group()
@@ -80,7 +81,9 @@ def disks(settings: Settings, which: str | None, as_json: bool) -> None:
     """
     rows: list[dict[str, object]] = []
     with open_database(settings) as database:
-        store = ServerDisks(settings.paths, ImageStore(database, settings.paths, settings.conf.host))
+        host = settings.conf.host
+        images = ImageStore(database, settings.paths, host)
+        store = ServerDisks(settings.paths, images, VolumeStore(database, settings.paths, images, host))
         with database.read() as connection:
             servers = db_instances.of_host(connection, settings.conf.host)
             for server in servers:
