@@ -93,7 +93,7 @@ class Runs:
         names = (OURS, BASELINE, *self._comparison.others)
         return {phase: {name: rate(name, phase) for name in names} for phase in self._comparison.amounts}
 
-    def result(self, counted: tuple[str, ...]) -> dict[str, object]:
+    def result(self, counted: tuple[str, ...]) -> dict[str, Any]:
         """``counted``: which of "clock" and "cpu" there are; the worst phase by any of them is the value."""
         rates = {key: self._rates(key, statistics.median) for key in counted}
         spread = {key: {"least": self._rates(key, max), "most": self._rates(key, min)} for key in counted}
