@@ -3,10 +3,11 @@
 The disk is a RAM disk of the host (brd), opened with O_DIRECT: what is measured is the way to it. The guest runs
 linux_block_guest.c, a fixed number of requests in each phase.
 
-    python -m bench.linux_block [--rounds 3] [--latency MICROSECONDS] [--here]
+    python -m bench.linux_block [--rounds 3] [--latency MICROSECONDS] [--others] [--here]
 
 Values are requests per second, by the guest's clock and, in a box (the default), by the emulator's processor time; the
 ratio is the worst of all. --latency: a disk that takes its time for each request (null_blk) in place of the RAM disk.
+--others: ours without io_uring as well.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Comparison:
     vmms: Callable[[Path, argparse.Namespace], contextlib.AbstractContextManager[linux_vmms.Vmms]]
     options: Callable[[argparse.ArgumentParser], object] = id  # adds those of its own to the command line
     rounds: int = 3
-    others: tuple[str, ...] = ()  # measured and shown as well
+    others: tuple[str, ...] = ()  # measured and shown as well with --others
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ def compiled(source: Path, folder: Path) -> Path:
 def turns(comparison: Comparison, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """A document at the begin and at the end of each phase of each VM."""
     with tempfile.TemporaryDirectory(prefix="nlb-") as name, comparison.vmms(Path(name), given) as vmms:
-        names = (OURS, BASELINE, *comparison.others)
+        names = (OURS, BASELINE, *(comparison.others if given.others else ()))
         for number in range(given.rounds):
             for vmm in names if number % 2 == 0 else reversed(names):  # what comes first is nobody's advantage
                 with vmms.running(vmm) as vm:
@@ -90,7 +90,7 @@ class Runs:
             seconds = of_seconds([run[key] for run in self._found[name, phase]])
             return round(self._comparison.amounts[phase] / max(seconds, LEAST_SECONDS), 1)
 
-        names = (OURS, BASELINE, *self._comparison.others)
+        names = dict.fromkeys(name for name, _ in self._found)
         return {phase: {name: rate(name, phase) for name in names} for phase in self._comparison.amounts}
 
     def result(self, counted: tuple[str, ...]) -> dict[str, Any]:
@@ -119,6 +119,9 @@ def main(comparison: Comparison) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=comparison.rounds, help="boots of each (default %(default)s)")
+    parser.set_defaults(others=False)
+    if comparison.others:
+        parser.add_argument("--others", action="store_true", help=f"also measure {', '.join(comparison.others)}")
     parser.add_argument("--here", action="store_true", help="on this machine's /dev/kvm, as root, not in a box")
     parser.add_argument("--raw", action="store_true", help="print what happens as it happens, not the result")
     comparison.options(parser)
