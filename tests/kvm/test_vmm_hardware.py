@@ -95,7 +95,10 @@ def test_prefaulted_memory_is_there_before_the_guest_touches_it(vmm):
 
 @needs_kvm
 def test_huge_pages_are_taken_where_the_host_has_them_and_refused_clearly_where_not(vmm):
-    free = int(Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").read_text())
+    pages = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+    if not pages.exists():
+        pytest.skip("this host's kernel sets no huge pages aside (CONFIG_HUGETLBFS)")
+    free = int(pages.read_text())
     vmm.put("vm.create", config(INTERACTIVE, memory={"size": 16 * MIB, "hugepages": True}))
     if free < 8:
         refused = vmm.refusal("PUT", "vm.boot")
