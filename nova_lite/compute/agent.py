@@ -78,7 +78,7 @@ class Agent:
             self.host,
             conf.compute.shutdown_timeout,
         )
-        self._shutdowns = host.shutdowns
+        self._shutdowns, self._snapshots = host.shutdowns, host.snapshots
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
         self._journal = Journal(self.database, self.host, Work(host), conf.compute.parallel_operations)
         self._node_api = NodeServer(
@@ -133,6 +133,7 @@ class Agent:
             self.images.seed()
         try:
             self._attachments.purge()
+            self._snapshots.purge(self.host)
             self.images.purge()
         except OSError as error:
             LOG.error("The files of a deleted volume or image cannot be deleted: %s", error)

@@ -18,6 +18,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``locks.py``           ``lock unlock is_expected_locked_by``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
+``snapshots.py``       ``create_image``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
 =====================  ===========================================================================================
@@ -46,6 +47,7 @@ from nova_lite.compute.locks import LockVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
+from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
@@ -79,6 +81,7 @@ class API(
     ConsoleVerbs,
     LockVerbs,
     VolumeVerbs,
+    SnapshotVerbs,
 ):
     """One per API worker; used by all its threads."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import shutil
 import uuid as uuidlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from nova_lite.db.times import now
 from nova_lite.disks import importer
 from nova_lite.disks.boot import find, reader
 from nova_lite.objects.image import BOOT
+
+LOG = logging.getLogger(__name__)
 
 # Name, file in nova_lite.hv.guests, format. Their ids are made from their names, so that seeding can be repeated.
 SHIPPED = (("counting", "counting.bin", "flat16"), ("interactive", "interactive.elf", "elf64"))
@@ -174,11 +178,11 @@ class ImageStore:
             taken = importer.Disk("", 0, 0, "")
             if disk is not None:
                 taken = importer.import_disk(
-                    Path(disk), self._beside(image_id) / DISK, disk_format, max_disk_size, progress
+                    Path(disk), self.beside(image_id) / DISK, disk_format, max_disk_size, progress
                 )
             payload = None
             if kernel is None and look_into_disk:
-                payload = _boot_files(Path(disk or ""), self._beside(image_id), warn)
+                payload = _boot_files(Path(disk or ""), self.beside(image_id), warn)
             if payload is not None:
                 cmdline = cmdline or payload.cmdline
                 try:
@@ -187,14 +191,14 @@ class ImageStore:
                     initramfs_name = f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None
                 except exceptions.Invalid as error:
                     warn(f"{disk}: {error}")
-                    shutil.rmtree(self._beside(image_id) / BOOT)
+                    shutil.rmtree(self.beside(image_id) / BOOT)
             self._publish(image_id)
         except importer.ImportRefused as error:
             raise exceptions.Invalid(str(error)) from error
         except OSError as error:
             raise exceptions.Invalid(f"{error.filename or kernel or disk}: {error.strerror}") from error
         finally:
-            shutil.rmtree(self._beside(image_id), ignore_errors=True)
+            shutil.rmtree(self.beside(image_id), ignore_errors=True)
         at = now()
         image = objects.Image(
             id=image_id,
@@ -221,13 +225,51 @@ class ImageStore:
             db_images.insert(connection, image, self._host)
         return image
 
-    def _beside(self, image_id: str) -> Path:
+    def beside(self, image_id: str) -> Path:
         """Where an image is put together."""
         return self._paths.images / f"{image_id}.new"
 
+    def complete(self, image: objects.Image, origin: objects.Image) -> objects.Image:
+        """Publish an image whose disk, if it has one, lies in its folder ``beside``; what it is then.
+
+        It boots as ``origin`` does: what that names beside its disk, or what is on this disk.
+
+        :raises Invalid: this host cannot find out what the disk boots. Raises OSError.
+        """
+        folder = self.beside(image.id)
+        disk = folder / DISK
+        from_disk = origin.boots_from_disk and disk.exists()
+        payload = _boot_files(disk, folder, LOG.warning) if from_disk else None
+        if payload is not None:
+            cmdline = self.cmdline_override(origin) or payload.cmdline
+            kernel_format = _check_files(payload.kernel, None, payload.initramfs, cmdline, image.min_ram)
+            image = replace(
+                image,
+                kernel=f"{BOOT}/{payload.kernel.name}",
+                kernel_format=kernel_format,
+                initramfs=f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None,
+                cmdline=cmdline,
+            )
+        elif from_disk:
+            image = replace(image, kernel="", kernel_format="", initramfs=None)
+        else:
+            for name in filter(None, (origin.kernel, origin.initramfs)):
+                shutil.copyfile(self._paths.images / origin.id / name, folder / name)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        virtual_size = disk.stat().st_size if disk.exists() else None
+        # What follows is to be on disk before the row says so.
+        for path in folder.rglob("*"):
+            if path.is_file():
+                with open(path, "rb") as file:
+                    os.fsync(file.fileno())
+        self._publish(image.id)
+        if virtual_size is None:
+            return replace(image, size=size)
+        return replace(image, size=size, disk=DISK, disk_format="raw", virtual_size=virtual_size)
+
     def _copy(self, files: dict[str, Path], image_id: str) -> int:
         """Copy ``files`` to a new folder, and sync them. The size of all."""
-        beside = self._beside(image_id)
+        beside = self.beside(image_id)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(mode=0o700, parents=True)
         size = 0
@@ -243,8 +285,8 @@ class ImageStore:
         """Give the folder its name: one of that name is always complete."""
         folder = self._paths.images / image_id
         shutil.rmtree(folder, ignore_errors=True)  # left by an add that never came to its row
-        _sync_folder(self._beside(image_id))
-        os.rename(self._beside(image_id), folder)
+        _sync_folder(self.beside(image_id))
+        os.rename(self.beside(image_id), folder)
         _sync_folder(folder.parent)
 
     def remove(self, image_id: str) -> None:

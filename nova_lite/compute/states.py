@@ -55,6 +55,12 @@ DELETE = Verb("delete", None, None, task_state="deleting", must_have_launched=Fa
 FORCE_DELETE = Verb("forceDelete", None, None, task_state="deleting", must_have_launched=False)
 ATTACH_INTERFACE = Verb("attach_interface", ("active", "paused", "stopped"))
 DETACH_INTERFACE = Verb("detach_interface", ("active", "paused", "stopped"))
+CREATE_IMAGE = Verb(
+    "createImage",
+    ("active", "stopped", "paused", "suspended"),
+    task_state="image_snapshot_pending",
+    working="image_snapshot",
+)
 ATTACH_VOLUME = Verb("attach_volume", ("active", "paused", "stopped"))
 DETACH_VOLUME = Verb("detach_volume", ("active", "paused", "stopped"))
 LOCK = Verb("lock", None, None, must_have_launched=False)

@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nova_lite import objects
-from nova_lite.compute import attachments, shutdown, states
+from nova_lite.compute import attachments, shutdown, snapshot_files, states
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import crash_if_asked
 from nova_lite.compute.server_disks import ServerDisks
+from nova_lite.compute.snapshot_files import Snapshots
 from nova_lite.compute.wiring import Wiring
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
@@ -60,6 +61,7 @@ class Host:
         self.database, self.driver, self.images, self.name = database, driver, images, name
         self.disks, self.config_drives, self.attachments = disks, config_drives, attachments
         self.booting, self.wiring = booting, wiring
+        self.snapshots = Snapshots(database, driver, images)
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
@@ -217,6 +219,14 @@ def _attach_volume(host: Host, instance: objects.Instance, operation: objects.Op
     host.attachments.attach(instance, operation)
 
 
+def _cut(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.snapshots.cut(instance, host.spec(instance), operation)
+
+
+def _make_image(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.snapshots.finish(host.spec(instance), operation)
+
+
 def _detach_volume(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.attachments.detach(instance, operation)
 
@@ -251,6 +261,13 @@ PLANS = {
     ),
     "attach_volume": Plan(
         states.ATTACH_VOLUME, "compute_attach_volume", (("attach", _attach_volume),), {}, attachments.came
+    ),
+    "createImage": Plan(
+        states.CREATE_IMAGE,
+        "compute_snapshot_instance",
+        (("cut", _cut), ("finish", _make_image)),
+        {},
+        snapshot_files.ended,
     ),
     "detach_volume": Plan(states.DETACH_VOLUME, "compute_detach_volume", (("detach", _detach_volume),), {}),
     "start": Plan(states.START, "compute_start_instance", (("boot", _boot),), ACTIVE),
@@ -320,6 +337,7 @@ class Work:
         """Volumes may go with the server that is gone, and it may have been the last of an image that was removed."""
         try:
             self._host.attachments.purge()
+            self._host.snapshots.purge(self._host.name)
             self._host.images.purge()
         except OSError as error:
             LOG.error("The files of a deleted volume or image cannot be deleted: %s", error)
@@ -380,6 +398,8 @@ class Work:
         """What the server is after a failure: in error when it never came up or cannot be deleted, else what its VM
         is."""
         uuid = instance.uuid
+        if plan.verb is states.CREATE_IMAGE:
+            self._host.snapshots.go_on(instance)
         if plan.outcome == {}:
             return {}
         try:

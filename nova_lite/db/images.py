@@ -13,6 +13,9 @@ from nova_lite.db.tables import block_device_mapping, images, instances, volumes
 #: The status of an image that was removed while servers run it: nobody sees it, its files stay as long as they do.
 DELETED = "deleted"
 
+#: Of an image that is being made of a server, and of one that could not be.
+SAVING, KILLED = "saving", "killed"
+
 _FIELDS = [column.name for column in images.columns if column.name != "host"]
 _SELECT = sa.select(*(images.c[name] for name in _FIELDS))
 
@@ -51,6 +54,10 @@ def of_host(connection: Connection, host: str) -> list[objects.Image]:
 
 def insert(connection: Connection, image: objects.Image, host: str) -> None:
     connection.execute(sa.insert(images), {name: getattr(image, name) for name in _FIELDS} | {"host": host})
+
+
+def update(connection: Connection, image_id: str, **values: Any) -> None:
+    connection.execute(sa.update(images).where(images.c.id == image_id), values)
 
 
 def mark_deleted(connection: Connection, image_id: str) -> bool:

@@ -55,6 +55,14 @@ def supersede(connection: Connection, instance_uuid: str, message: str) -> None:
     )
 
 
+def outstanding_args(connection: Connection, host: str, action: str) -> list[dict[str, Any]]:
+    """The arguments of what is still to be done of that kind."""
+    query = sa.select(operations.c.args).where(
+        operations.c.host == host, operations.c.action == action, operations.c.state.in_(OUTSTANDING)
+    )
+    return list(connection.execute(query).scalars())
+
+
 def list_for_instance(
     connection: Connection,
     instance_uuid: str,

@@ -1,0 +1,151 @@
+"""The agent's part in images of servers: a cut of the root disk at one moment, and an image made of it.
+
+The cut is a copy of what the server has written (its overlay, or its volume), taken while its machine stands still with
+nothing under way: by reference where the file system can (Btrfs, XFS), else as long as the copy takes. The guest
+goes on while the cut becomes a disk of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from nova_lite import exceptions, objects
+from nova_lite.compute.images import DISK, ImageStore
+from nova_lite.db import images as db_images
+from nova_lite.db import operations as db_operations
+from nova_lite.db.engine import Connection, Database
+from nova_lite.db.times import now
+from nova_lite.disks import overlay
+from nova_lite.disks.overlay_format import OverlayError
+from nova_lite.hv import server_disks
+from nova_lite.hv.driver import DiskSpec, Driver, DriverError, MachineNotFound, MachineSpec, PowerState
+from nova_lite.volumes.store import copy_with_holes
+
+LOG = logging.getLogger(__name__)
+
+_CUT = "cut"
+
+
+class Snapshots:
+    """Of the servers of one host."""
+
+    def __init__(self, database: Database, driver: Driver, images: ImageStore) -> None:
+        self._database, self._driver, self._images = database, driver, images
+
+    def cut(self, instance: objects.Instance, spec: MachineSpec, operation: objects.Operation) -> None:
+        """Copy the root disk as it is at one moment.
+
+        :raises DriverError: there is no space, or the machine does not answer.
+        """
+        folder = self._images.beside(str(operation.args["image_id"]))
+        shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
+        root = _root(spec)
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+            if root is None:
+                return
+            server_disks.check(root)
+            runs = self._hold(instance)
+            try:
+                with open(root.path, "rb") as source, open(folder / _CUT, "wb+") as target:
+                    copy_with_holes(source.fileno(), target.fileno())
+            finally:
+                if runs:
+                    self._driver.resume(instance.uuid)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise DriverError(_sentence(error)) from error
+
+    def _hold(self, instance: objects.Instance) -> bool:
+        """Let the machine stand still; whether it is to go on afterwards. An active server's may stand since an attempt
+        that was cut off."""
+        try:
+            found = self._driver.info(instance.uuid).power_state
+        except MachineNotFound:
+            return False
+        if found is PowerState.RUNNING:
+            self._driver.pause(instance.uuid)
+        return found in (PowerState.RUNNING, PowerState.PAUSED) and instance.vm_state == "active"
+
+    def go_on(self, instance: objects.Instance) -> None:
+        """After a failure: an active server's machine runs."""
+        if instance.vm_state != "active":
+            return
+        try:
+            if self._driver.info(instance.uuid).power_state is PowerState.PAUSED:
+                self._driver.resume(instance.uuid)
+        except DriverError as error:
+            LOG.error("The machine of server %s cannot go on: %s", instance.uuid, error)
+
+    def finish(self, spec: MachineSpec, operation: objects.Operation) -> None:
+        """Make an image of the cut and write what it is.
+
+        :raises DriverError: there is no space, or a file of the server's is damaged.
+        """
+        image_id = str(operation.args["image_id"])
+        folder, root = self._images.beside(image_id), _root(spec)
+        with self._database.read() as connection:
+            image = db_images.get(connection, image_id)
+            origin = None if image is None else db_images.get(connection, image.properties["base_image_ref"])
+        if image is None or image.status != db_images.SAVING:
+            return
+        if origin is None:
+            raise DriverError("The image that the server was made of is no longer there.")
+        try:
+            if root is not None:
+                _export(folder / _CUT, root, folder / DISK)
+            made = self._images.complete(image, origin)
+        except OverlayError as error:
+            raise DriverError(f"The server's disk cannot be read: {error}") from error
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise DriverError(_sentence(error)) from error
+        except exceptions.Invalid as error:
+            raise DriverError(str(error)) from error
+        with self._database.write() as connection:
+            values = {name: getattr(made, name) for name in _WRITTEN}
+            db_images.update(connection, image_id, **values, status="active", updated_at=now())
+
+    def purge(self, host: str) -> None:
+        """Images that nobody is making any more are not going to be; what there is of their files goes."""
+        with self._database.write() as connection:
+            wanted = db_operations.outstanding_args(connection, host, "createImage")
+            kept = {str(args.get("image_id")) for args in wanted}
+            for image in db_images.of_host(connection, host):
+                if image.status == db_images.SAVING and image.id not in kept:
+                    db_images.update(connection, image.id, status=db_images.KILLED, updated_at=now())
+                    shutil.rmtree(self._images.beside(image.id), ignore_errors=True)
+
+
+_WRITTEN = ("kernel", "kernel_format", "initramfs", "cmdline", "disk", "disk_format", "virtual_size", "size")
+
+
+def ended(connection: Connection, operation: objects.Operation, succeeded: bool) -> None:
+    """An image that could not be made stays on the list, as such."""
+    image = db_images.get(connection, str(operation.args["image_id"]))
+    if not succeeded and image is not None and image.status == db_images.SAVING:
+        db_images.update(connection, image.id, status=db_images.KILLED, updated_at=now())
+
+
+def _root(spec: MachineSpec) -> DiskSpec | None:
+    return next((disk for disk in spec.disks if disk.boot_index == 0), None)
+
+
+def _export(cut: Path, root: DiskSpec, target: Path) -> None:
+    if root.format == "raw":
+        cut.rename(target)
+    else:
+        with overlay.open_view(cut, root.backing) as view:
+            view.export(target)
+        cut.unlink()
+    target.chmod(0o400)
+
+
+def _sentence(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The image cannot be made: the host has no space left for it. The server is as it was."
+    return f"The image cannot be made: {error.strerror or os.strerror(error.errno or errno.EIO)}."

@@ -1,0 +1,99 @@
+"""Images of servers, as controllers see them: createImage."""
+
+from __future__ import annotations
+
+import uuid as uuidlib
+from typing import Any
+
+from oslo_config import cfg
+
+from nova_lite import exceptions, objects
+from nova_lite.compute import states
+from nova_lite.context import RequestContext
+from nova_lite.db import block_devices as db_block_devices
+from nova_lite.db import images as db_images
+from nova_lite.db import volumes as db_volumes
+from nova_lite.db.engine import Connection, Database
+from nova_lite.db.times import now
+from nova_lite.volumes.store import GIB
+
+
+class SnapshotVerbs:
+    """POST /servers/{server_id}/action (createImage)."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+
+    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
+        raise NotImplementedError
+
+    def _journal(
+        self,
+        connection: Connection,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        args: dict[str, Any],
+        state: str = "pending",
+        message: str | None = None,
+    ) -> int:
+        raise NotImplementedError
+
+    def _poke(self, host: str) -> None:
+        raise NotImplementedError
+
+    def create_image(
+        self, context: RequestContext, instance: objects.Instance, name: str, metadata: dict[str, str] | None = None
+    ) -> str:
+        """Make an image of a server's root disk; the image's id. It is ``saving`` until it can be booted.
+
+        :raises OverQuota: too many metadata items.
+        :raises Conflict: the server's state does not allow it, or it is locked.
+        """
+        metadata = dict(metadata or {})
+        allowed = self.conf.quota.metadata_items
+        if 0 <= allowed < len(metadata):
+            raise exceptions.OverQuota("Image metadata limit exceeded")
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            states.check(states.CREATE_IMAGE, current)
+            devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
+            root = next((device for device in devices if device.boot_index == 0), None)
+            origin = _origin(connection, current, root)
+            size = root.size if root is not None else 0
+            own = {"image_type": "snapshot", "instance_uuid": current.uuid, "base_image_ref": origin.id}
+            at = now()
+            image = objects.Image(
+                id=str(uuidlib.uuid4()),
+                name=name,
+                kernel=origin.kernel,
+                kernel_format=origin.kernel_format,
+                size=0,
+                status=db_images.SAVING,
+                visibility="private",
+                project_id=current.project_id,
+                min_disk=max(origin.min_disk, -(-size // GIB)),
+                min_ram=origin.min_ram,
+                initramfs=origin.initramfs,
+                cmdline=origin.cmdline,
+                properties=origin.properties | metadata | own,
+                created_at=at,
+                updated_at=at,
+            )
+            db_images.insert(connection, image, current.host)
+            self._journal(connection, context, current, states.CREATE_IMAGE, {"image_id": image.id})
+        self._poke(current.host)
+        return image.id
+
+
+def _origin(connection: Connection, instance: objects.Instance, root: objects.BlockDevice | None) -> objects.Image:
+    """The image that the server boots."""
+    image_id = instance.image_ref
+    if not image_id and root is not None and root.volume_id is not None:
+        volume = db_volumes.get(connection, root.volume_id)
+        image_id = (volume.image_id if volume is not None else None) or ""
+    image = db_images.get(connection, image_id)
+    if image is None:
+        raise exceptions.Conflict(f"The image of instance {instance.uuid} is no longer there.")
+    return image

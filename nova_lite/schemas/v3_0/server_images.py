@@ -1,0 +1,11 @@
+"""Formats of create_image in 3.x."""
+
+from __future__ import annotations
+
+from nova_lite.schemas import parameter_types as pt
+from nova_lite.schemas.shapes import closed, wrapped
+
+create_image_input_3_0 = wrapped(
+    "create_image", closed({"name": pt.name, "metadata": pt.metadata}, optional=["metadata"])
+)
+create_image_output_3_0 = closed({"image_id": pt.uuid})
