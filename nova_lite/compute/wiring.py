@@ -78,8 +78,11 @@ class Wiring:
         """Leave running servers their networks; networks that no server uses leave the host."""
         self.check()
 
-    def connect(self, instance: objects.Instance) -> tuple[NicSpec, ...]:
-        """A server's cards, each with its tap ready. Raises DriverError when the host cannot do it."""
+    def connect(self, instance: objects.Instance, wait: bool = True) -> tuple[NicSpec, ...]:
+        """A server's cards, each with its tap ready. Raises DriverError when the host cannot do it.
+
+        :param wait: until DHCP serves them; else ``started`` does.
+        """
         with self._database.read() as connection:
             ports = db_networks.ports_of(connection, [instance.uuid]).get(instance.uuid, [])
         if not ports or (self._network is None and self._conf.compute.driver == "fake"):
@@ -90,15 +93,23 @@ class Wiring:
         own = [layout.ports[port.id] for port in ports if port.id in layout.ports]
         self._leaving.difference_update(port.id for port in own)
         try:
-            self._network.add(layout, own)
+            self._network.add(layout, own, wait)
         except NetworkError as error:
             raise DriverError(f"The server's network cannot be set up: {error}") from error
         return tuple(NicSpec(port.tap, port.tap, port.mac) for port in own)
 
     def started(self, instance: objects.Instance) -> None:
-        """A server's VM was started with what ``connect`` gave: from now on it has all its cards."""
+        """A server's VM was started with what ``connect`` gave: from now on it has all its cards.
+
+        Raises DriverError when nothing serves DHCP to them.
+        """
         with self._database.read() as connection:
             ports = db_networks.ports_of(connection, [instance.uuid]).get(instance.uuid, [])
+        if self._network is not None:
+            try:
+                self._network.settle({port.network_id for port in ports})
+            except NetworkError as error:
+                raise DriverError(f"The server's network cannot be set up: {error}") from error
         if not all(port.plugged for port in ports):
             with self._database.write() as connection:
                 db_networks.mark_plugged(connection, instance.uuid)

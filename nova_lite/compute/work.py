@@ -92,7 +92,7 @@ class Host:
         boots from that. DriverError as for ``spec``, and when these cannot be had.
         """
         self.config_drives.make(instance)
-        spec = replace(self.spec(instance), nics=self.wiring.connect(instance))
+        spec = replace(self.spec(instance), nics=self.wiring.connect(instance, wait=False))
         with self.database.read() as connection:
             image = self._image(connection, instance)
         if not image.boots_from_disk:

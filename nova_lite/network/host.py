@@ -56,20 +56,27 @@ class HostNetwork:
         self.table, self._domain = TABLE_PREFIX + mark, domain
         self.run_path = run_path / mark
         self._dnsmasqs: dict[str, Dnsmasq] = {}
+        self._starting: dict[str, Callable[[], str]] = {}  # networks whose dnsmasq is about to serve
+        self._failures: dict[str, NetworkError] = {}
         self._nft: Nft | None = None  # made by the first thread that needs it, which is in the right namespace
         self._text: str | None = None  # the tables as they are listed after we replaced them; None: look anew
         self._wanted = ""  # and what they were made of
         self._known: set[str] = set()  # networks and groups that they have
         self._lock = threading.RLock()
 
-    def add(self, layout: Layout, ports: Iterable[Port]) -> None:
-        """Give these ports of ``layout`` their taps. Repeating it is harmless. :raises NetworkError: it cannot be."""
+    def add(self, layout: Layout, ports: Collection[Port], wait: bool = True) -> None:
+        """Give these ports of ``layout`` their taps. Repeating it is harmless. :raises NetworkError: it cannot be.
+
+        :param wait: until the dnsmasq of a new network serves; else ``settle`` does.
+        """
         with self._lock:
             for port in ports:
                 network = layout.networks[port.network_id]
-                starting = None
-                if network.id not in self._dnsmasqs or not links.exists(network.bridge):
-                    starting = self._begin_network(network, layout)
+                self._settle(network.id)
+                self._failures.pop(network.id, None)
+                is_new = network.id not in self._dnsmasqs or not links.exists(network.bridge)
+                if is_new:
+                    self._starting[network.id] = self._begin_network(network, layout)
                 self._text = None
                 try:
                     self._apply(firewall.one_port(self.table, layout, port, self._known))
@@ -77,14 +84,27 @@ class HostNetwork:
                     self._apply(firewall.everything(self.table, layout))
                 self._known |= {network.id, *layout.groups}
                 links.make_tap(port, network, self.owner)  # last: no frame leaves an unguarded tap
-                if starting is not None:
-                    starting()
-                else:
+                if not is_new:
                     self._dnsmasqs[network.id].add(port, _of(layout, network))
+            if wait:
+                self.settle({port.network_id for port in ports})
+
+    def settle(self, network_ids: Iterable[str]) -> None:
+        """Wait until the dnsmasq of these networks serves. :raises NetworkError: it does not start."""
+        with self._lock:
+            for network_id in network_ids:
+                self._settle(network_id)
+                if (failure := self._failures.pop(network_id, None)) is not None:
+                    raise failure
+
+    def _settle(self, network_id: str) -> None:
+        if network_id in self._starting:
+            self._starting.pop(network_id)()
 
     def remove(self, layout: Layout, ports: Collection[Port]) -> None:
         """Take the taps of these ports away; ``layout`` has them still."""
         with self._lock:
+            self._settle_all()
             for port in ports:
                 network = layout.networks[port.network_id]
                 links.remove(port.tap)
@@ -102,6 +122,7 @@ class HostNetwork:
         """Make the host what ``layout`` says, mending what was changed behind our back. Networks without ports get
         nothing on the host, and lose what they had."""
         with self._lock:
+            self._settle_all()
             found = {link.name: link for link in links.ours() if link.owner == self.owner}
             used = {port.network_id for port in layout.ports.values()}
             wanted = {layout.networks[identifier].bridge for identifier in used}
@@ -133,6 +154,7 @@ class HostNetwork:
     def clean(self) -> list[str]:
         """Remove whatever this service made on the host; the names of it."""
         with self._lock:
+            self._settle_all()
             removed = [link.name for link in links.ours() if link.owner == self.owner]
             for name in removed:
                 links.remove(name)
@@ -144,6 +166,15 @@ class HostNetwork:
             self._dnsmasqs.clear()
             self._clear()
             return removed
+
+    def _settle_all(self) -> None:
+        """Whatever is starting has started, or has left nothing."""
+        for network_id in list(self._starting):
+            try:
+                self._settle(network_id)
+            except NetworkError as error:
+                LOG.error("%s", error)
+                self._failures[network_id] = error  # whoever waits for it is told, too
 
     def _clear(self) -> None:
         if self.table in tables():

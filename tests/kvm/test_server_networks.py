@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,3 +131,13 @@ def test_a_server_leaves_a_group_at_once(service: Computing) -> None:
     assert listed_tables().count(address) == before + 1
     service.api.remove_security_group(service.me, made, "web")
     assert listed_tables().count(address) == before
+
+
+def test_a_server_whose_dhcp_cannot_start_says_so_and_the_next_one_boots_once_it_can(service: Computing) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", 53))  # somebody's DNS server, where dnsmasq is to be
+        image = next(image for image in service.store.list() if image.name == "counting")
+        made = service.create(image_ref=image.id)
+        failed = service.settled(made, "error")
+        assert failed.fault is not None and "dnsmasq" in failed.fault.message, failed.fault
+    counting(service)
