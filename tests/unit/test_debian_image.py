@@ -31,7 +31,7 @@ cat >"$here/sources"
 root=$(mktemp -d)
 cd "$root"
 mkdir -p boot etc/cloud/cloud.cfg.d etc/apt/sources.list.d etc/ssh usr/share proc sys dev tmp run var/log
-mkdir -p var/lib/apt/lists
+mkdir -p var/lib/apt/lists mnt
 echo kernel >boot/vmlinuz-6; echo initramfs >boot/initrd.img-6
 echo old >etc/machine-id; echo secret >etc/ssh/ssh_host_ed25519_key; echo list >var/lib/apt/lists/big
 mount -t tmpfs none proc; echo host >proc/host

@@ -25,10 +25,8 @@ apt:
   preserve_sources_list: true
 END
 
-# What is mounted in the tree (proc, sys, dev) is none of the disk's: looked at from a namespace where it is not.
+# What is mounted in the tree (proc, sys, dev) is none of the disk's: seen through another mount, it is not there.
 unshare --mount sh -euc '
-    for name in proc sys dev run tmp; do
-        while umount -R -l "$1/$name" 2>/dev/null; do :; done
-    done
-    mke2fs -q -F -t ext4 -m 1 -E lazy_itable_init=1,lazy_journal_init=1 -d "$1" "$DISK"
+    mount --bind "$1" "$1/mnt"
+    mke2fs -q -F -t ext4 -m 1 -E lazy_itable_init=1,lazy_journal_init=1 -d "$1/mnt" "$DISK"
 ' sh "$1"
