@@ -32,8 +32,9 @@ from nova_lite.compute.node_api import NodeError
 from nova_lite.compute.node_server import NodeServer
 from nova_lite.compute.reconcile import Reconciler
 from nova_lite.compute.server_disks import ServerDisks
+from nova_lite.compute.server_host import Host
 from nova_lite.compute.wiring import Wiring
-from nova_lite.compute.work import Host, Work
+from nova_lite.compute.work import Work
 from nova_lite.db import hosts as db_hosts
 from nova_lite.db.engine import Database
 from nova_lite.hv.driver import Driver, DriverError, MachineEvent, MachineNotFound
