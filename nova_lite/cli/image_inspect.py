@@ -38,7 +38,7 @@ def inspect(disk: Path, folder: Path | None, as_json: bool) -> None:
                 raise click.ClickException(
                     f"{disk} is a {form} image, not a raw one. `qemu-img convert -O raw {disk} disk.raw` makes one."
                 )
-            opened = reader.Disk(lambda offset, count: os.pread(descriptor, count, offset), size)
+            opened = reader.Disk.of_file(descriptor, size)
             found = find.entry(opened)
             if folder is not None:
                 find.extract(opened, found, folder)

@@ -7,9 +7,7 @@ guest says on the console what was looked for and not found.
 
 from __future__ import annotations
 
-import functools
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +61,7 @@ class Booting:
         try:
             if root.format == "raw":
                 with open(root.path, "rb") as file:
-                    disk = reader.Disk(functools.partial(_pread, file.fileno()), root.size)
+                    disk = reader.Disk.of_file(file.fileno(), root.size)
                     return self._look_into(uuid, image, disk, memory_mb)
             with overlay.open_view(root.path, root.backing) as view:
                 if image.kernel and not any(view.bitmap):
@@ -85,10 +83,6 @@ class Booting:
         cmdline = self._images.cmdline_override(image) or payload.cmdline
         form = loader.check(payload.kernel, memory_mb << 20, None, payload.initramfs, cmdline)
         return BootFiles(payload.kernel, form, payload.initramfs, cmdline)
-
-
-def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    return os.pread(descriptor, size, offset)
 
 
 def _say(*notes: str) -> BootFiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import shutil
@@ -340,17 +339,13 @@ def _boot_files(disk: Path, folder: Path, warn: Callable[[str], object]) -> find
     which ``warn`` is told. Raises Invalid when this host cannot find out, OSError."""
     try:
         with open(folder / DISK, "rb") as file:
-            opened = reader.Disk(functools.partial(_pread, file.fileno()), file.seek(0, os.SEEK_END))
+            opened = reader.Disk.of_file(file.fileno(), file.seek(0, os.SEEK_END))
             return find.extract(opened, find.entry(opened), folder / BOOT)
     except (find.NothingBootable, reader.DiskError) as error:
         warn(f"{disk}: {error}")
         return None
     except reader.ReaderError as error:
         raise exceptions.Invalid(f"{disk}: {error}") from error
-
-
-def _pread(descriptor: int, offset: int, size: int) -> bytes:
-    return os.pread(descriptor, size, offset)
 
 
 def _sync_folder(path: Path) -> None:

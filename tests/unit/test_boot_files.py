@@ -74,6 +74,12 @@ def test_a_server_boots_the_kernel_that_its_guest_has_put_on_its_disk(tmp_path, 
     assert server.boots().cmdline == "console=ttyS0 mine"
 
 
+def test_a_server_on_a_volume_boots_what_the_volume_says(tmp_path, computing):
+    server = Server(computing, computing.store.add("x", None, disk=system(tmp_path, "a.img", "1")))
+    server.root = DiskSpec("vda", system(tmp_path, "volume.raw", "7"), 16 << 20, "raw", boot_index=0)
+    assert server.boots().cmdline == "root=/dev/vda ver=7 console=ttyS0"
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [({"x": "y"}, "grub.cfg"), ({"boot/vmlinuz": "text", "boot/grub/grub.cfg": GRUB % "2"}, "/boot/initrd")],

@@ -94,6 +94,11 @@ class Disk:
             raise ReaderError(f"{LIBRARY.name} was not built with this installation.")
         self._program = program
 
+    @classmethod
+    def of_file(cls, descriptor: int, size: int) -> Disk:
+        """A raw disk in an open file or block device, which must stay open."""
+        return cls(lambda offset, count: os.pread(descriptor, count, offset), size)
+
     def devices(self) -> list[Device]:
         """Everything on the disk that has a file system known to GRUB, the first partition first."""
         found = []
