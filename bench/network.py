@@ -13,6 +13,7 @@ import json
 import os
 import statistics
 import sys
+import tempfile
 import time
 from typing import Any
 
@@ -60,8 +61,12 @@ def figures(name: str, without: list[float], with_one: list[float]) -> dict[str,
 
 
 def measure(count: int, several: int) -> dict[str, Any]:
-    options = f"[network]\nenabled = true\nrun_path = /run/nova-lite-bench-{os.getpid()}\n"
-    with netns.entered(), running(options) as service:
+    with (
+        tempfile.TemporaryDirectory(prefix="nova-lite-bench-", dir="/run") as run_path,
+        netns.entered(),
+        running(f"[network]\nenabled = true\nrun_path = {run_path}\n") as service,
+    ):
+        os.chmod(run_path, 0o755)  # dnsmasq reads its files as nobody
         body = {"name": "bench", "imageRef": service.image("interactive"), "flavorRef": service.flavor("m1.pico")}
         database = Database(f"sqlite:///{service.state / 'nova-lite.db'}", durable=False)
         host = service.call("GET", "/v2.1/os-services?binary=nova-compute")[1]["services"][0]["host"]
