@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from nova_lite import objects
+from nova_lite.cli.main import main
 from nova_lite.compute import networks
 from nova_lite.compute.wiring import layout_of
 from nova_lite.network import links
@@ -39,7 +41,7 @@ class Cloud:
         self.computing.know_host()
         self.blue = networks.create_network(self.computing.database, HOST, "blue", "10.5.0.0/24", is_default=True)
         self.red = networks.create_network(self.computing.database, HOST, "red", "10.6.0.0/24")
-        self.host = HostNetwork(folder, Path(f"/run/nova-lite-test-{os.getpid()}"))
+        self.host = HostNetwork(self.computing.paths.state, Path(f"/run/nova-lite-test-{os.getpid()}"))
         self.guests: list[VethGuest] = []
         self.service: subprocess.Popen[bytes] | None = None
         self.log = folder / "service.log"
@@ -240,6 +242,23 @@ def test_a_bridge_that_is_made_again_is_served_again(cloud: Cloud) -> None:
     links.remove(guest.port.tap)
     links.remove(links.ours()[0].name)
     assert uuid_of(cloud.connected(made)) == made.uuid
+
+
+def test_host_status_tells_whether_it_is_served(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_NETWORK__ENABLED", "true")
+
+    def status() -> str:
+        state = str(cloud.computing.paths.state)
+        return CliRunner().invoke(main, ["--state-path", state, "host", "status"], prog_name="nova-lite").output
+
+    assert "metadata: no server is on a network now" in status()
+    _, guest = cloud.server("one", cloud.blue)
+    assert "metadata: not served to 1 networks: is the service running?" in status()
+    cloud.start()
+    uuid_of(guest)
+    assert "metadata: served on 1 networks of this host" in status()
+    monkeypatch.setenv("OS_NETWORK__METADATA_SERVICE", "false")
+    assert "metadata: none, [network] metadata_service is false" in status()
 
 
 def test_it_runs_with_one_right_only(cloud: Cloud) -> None:
