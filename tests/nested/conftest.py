@@ -1,7 +1,8 @@
 """Tests in inside/ run in a box: one box for all that were chosen of a file, each test reported as if run here.
 
-What did not pass there is run once more in a second box, with a warning that tells of the first: the emulation is seen
-to corrupt the box's kernel, lock it up and lose its interrupts. A fault of ours that comes each time fails both times.
+What did not pass there is run once more in a second box, with a warning that tells of the first: the emulation has been
+seen to corrupt the box's kernel and to lock it up. A fault of ours that comes each time fails both times; for one that
+comes now and then, the warning is all there is.
 """
 
 from __future__ import annotations
