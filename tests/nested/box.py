@@ -31,7 +31,7 @@ MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "kvm
 FOLDER = Path(__file__).parent
 CONSOLE_KEPT = 1 << 16
 PR_SET_PDEATHSIG = 1
-#: By its source QEMU can lose an interrupt of the box that arrives while its processor leaves a nested guest: the helpers
+#: By its source QEMU can lose an interrupt of the box that arrives while a processor leaves a nested guest: helpers
 #: for SVM change the processor's pending interrupts without a lock. A processor that sleeps until its next timer, as
 #: Linux likes to, then sleeps for ever. One whose timer ticks by itself finds at the next tick what it has missed.
 TICKING = "nohz=off highres=off"
