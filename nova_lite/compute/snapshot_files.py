@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import states
 from nova_lite.compute.images import DISK, ImageStore
 from nova_lite.db import images as db_images
 from nova_lite.db import operations as db_operations
@@ -42,6 +43,8 @@ class Snapshots:
         :raises DriverError: there is no space, or the machine does not answer.
         """
         folder = self._images.beside(str(operation.args["image_id"]))
+        if self._wanted(operation) is None:
+            return
         shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
         root = _root(spec)
         try:
@@ -59,6 +62,12 @@ class Snapshots:
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise DriverError(_sentence(error)) from error
+
+    def _wanted(self, operation: objects.Operation) -> objects.Image | None:
+        """The image that is to be, unless it is there already or nobody wants it any more."""
+        with self._database.read() as connection:
+            image = db_images.get(connection, str(operation.args["image_id"]))
+        return image if image is not None and image.status == db_images.SAVING else None
 
     def _hold(self, instance: objects.Instance) -> bool:
         """Let the machine stand still; whether it is to go on afterwards. An active server's may stand since an attempt
@@ -88,11 +97,11 @@ class Snapshots:
         """
         image_id = str(operation.args["image_id"])
         folder, root = self._images.beside(image_id), _root(spec)
-        with self._database.read() as connection:
-            image = db_images.get(connection, image_id)
-            origin = None if image is None else db_images.get(connection, image.properties["base_image_ref"])
-        if image is None or image.status != db_images.SAVING:
+        image = self._wanted(operation)
+        if image is None:
             return
+        with self._database.read() as connection:
+            origin = db_images.get(connection, image.properties["base_image_ref"])
         if origin is None:
             raise DriverError("The image that the server was made of is no longer there.")
         try:
@@ -110,10 +119,32 @@ class Snapshots:
             values = {name: getattr(made, name) for name in _WRITTEN}
             db_images.update(connection, image_id, **values, status="active", updated_at=now())
 
+    def rotate(self, instance: objects.Instance, operation: objects.Operation) -> None:
+        """Remove the oldest backups, as far as there are more than wished.
+
+        :raises DriverError: their files cannot be deleted.
+        """
+        wanted = {"image_type": "backup", "instance_uuid": instance.uuid, "backup_type": operation.args["backup_type"]}
+        with self._database.read() as connection:
+            images = db_images.of_host(connection, instance.host)
+        backups = [one for one in images if one.status == "active" and wanted.items() <= one.properties.items()]
+        keep = int(str(operation.args["rotation"]))
+        try:
+            for image in backups[: len(backups) - keep]:
+                self._images.remove(image.id)
+        except exceptions.ImageNotFound:
+            LOG.info("A backup of server %s was removed by somebody else", instance.uuid)
+        except OSError as error:
+            raise DriverError(f"An old backup cannot be removed: {error.strerror}.") from error
+
     def purge(self, host: str) -> None:
         """Images that nobody is making any more are not going to be; what there is of their files goes."""
         with self._database.write() as connection:
-            wanted = db_operations.outstanding_args(connection, host, "createImage")
+            wanted = [
+                args
+                for verb in (states.CREATE_IMAGE, states.CREATE_BACKUP)
+                for args in db_operations.outstanding_args(connection, host, verb.action)
+            ]
             kept = {str(args.get("image_id")) for args in wanted}
             for image in db_images.of_host(connection, host):
                 if image.status == db_images.SAVING and image.id not in kept:

@@ -1,4 +1,4 @@
-"""Images of servers, as controllers see them: createImage."""
+"""Images of servers, as controllers see them: createImage and createBackup."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nova_lite.volumes.store import GIB
 
 
 class SnapshotVerbs:
-    """POST /servers/{server_id}/action (createImage)."""
+    """POST /servers/{server_id}/action (createImage, createBackup)."""
 
     conf: cfg.ConfigOpts
     database: Database
@@ -50,19 +50,49 @@ class SnapshotVerbs:
         :raises OverQuota: too many metadata items.
         :raises Conflict: the server's state does not allow it, or it is locked.
         """
-        metadata = dict(metadata or {})
+        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_IMAGE, {}, {})
+
+    def create_backup(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        name: str,
+        backup_type: str,
+        rotation: int,
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        """As ``create_image``; of the backups of that type the newest ``rotation`` stay, when there is a new one.
+
+        :raises Invalid: the server's root disk is a volume.
+        """
+        if not instance.image_ref:
+            raise exceptions.Invalid("Backup is not supported for volume-backed instances.")
+        kind = {"image_type": "backup", "backup_type": backup_type}
+        args = {"backup_type": backup_type, "rotation": rotation}
+        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_BACKUP, kind, args)
+
+    def _image_of(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        name: str,
+        metadata: dict[str, str],
+        verb: states.Verb,
+        kind: dict[str, str],
+        args: dict[str, Any],
+    ) -> str:
         allowed = self.conf.quota.metadata_items
         if 0 <= allowed < len(metadata):
             raise exceptions.OverQuota("Image metadata limit exceeded")
         with self.database.write() as connection:
             current = self._lock_row(connection, instance)
             states.check_lock(current, bool(context.is_admin))
-            states.check(states.CREATE_IMAGE, current)
+            states.check(verb, current)
             devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
             root = next((device for device in devices if device.boot_index == 0), None)
             origin = _origin(connection, current, root)
             size = root.size if root is not None else 0
-            own = {"image_type": "snapshot", "instance_uuid": current.uuid, "base_image_ref": origin.id}
+            own = {"image_type": "snapshot", "instance_uuid": current.uuid, "base_image_ref": origin.id} | kind
             at = now()
             image = objects.Image(
                 id=str(uuidlib.uuid4()),
@@ -82,7 +112,7 @@ class SnapshotVerbs:
                 updated_at=at,
             )
             db_images.insert(connection, image, current.host)
-            self._journal(connection, context, current, states.CREATE_IMAGE, {"image_id": image.id})
+            self._journal(connection, context, current, verb, {"image_id": image.id, **args})
         self._poke(current.host)
         return image.id
 

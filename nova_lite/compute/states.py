@@ -61,6 +61,9 @@ CREATE_IMAGE = Verb(
     task_state="image_snapshot_pending",
     working="image_snapshot",
 )
+CREATE_BACKUP = Verb(
+    "createBackup", ("active", "stopped", "paused", "suspended"), task_state="image_backup", working="image_backup"
+)
 ATTACH_VOLUME = Verb("attach_volume", ("active", "paused", "stopped"))
 DETACH_VOLUME = Verb("detach_volume", ("active", "paused", "stopped"))
 LOCK = Verb("lock", None, None, must_have_launched=False)

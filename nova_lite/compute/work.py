@@ -110,6 +110,10 @@ def _make_image(host: Host, instance: objects.Instance, operation: objects.Opera
     host.snapshots.finish(host.spec(instance), operation)
 
 
+def _rotate(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.snapshots.rotate(instance, operation)
+
+
 def _detach_volume(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.attachments.detach(instance, operation)
 
@@ -149,6 +153,13 @@ PLANS = {
         states.CREATE_IMAGE,
         "compute_snapshot_instance",
         (("cut", _cut), ("finish", _make_image)),
+        {},
+        snapshot_files.ended,
+    ),
+    "createBackup": Plan(
+        states.CREATE_BACKUP,
+        "compute_backup_instance",
+        (("cut", _cut), ("finish", _make_image), ("rotate", _rotate)),
         {},
         snapshot_files.ended,
     ),
@@ -281,7 +292,7 @@ class Work:
         """What the server is after a failure: in error when it never came up or cannot be deleted, else what its VM
         is."""
         uuid = instance.uuid
-        if plan.verb is states.CREATE_IMAGE:
+        if plan.verb in (states.CREATE_IMAGE, states.CREATE_BACKUP):
             self._host.snapshots.go_on(instance)
         if plan.outcome == {}:
             return {}

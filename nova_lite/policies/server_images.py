@@ -24,6 +24,13 @@ _RULES = [
         operations=_OPERATIONS,
         scope_types=["project"],
     ),
+    policy.DocumentedRuleDefault(
+        name="os_compute_api:os-create-backup",
+        check_str=base.PROJECT_MEMBER_OR_ADMIN,
+        description="Make a backup of a server and remove older ones.",
+        operations=[{"method": "POST", "path": "/servers/{server_id}/action (createBackup)"}],
+        scope_types=["project"],
+    ),
 ]
 
 

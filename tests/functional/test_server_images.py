@@ -174,6 +174,44 @@ def test_a_server_that_is_deleted_meanwhile_takes_the_unfinished_image_along(hos
     hosting.becomes_image(image_id, "killed")
 
 
+def test_of_backups_the_newest_stay(hosting: WithImages) -> None:
+    hosting.start_agent()
+    server = hosting.server()
+    plain = hosting.api.create_image(hosting.me, server, "no backup")
+    hosting.becomes_image(plain, "active")
+    made = []
+    for number, kind in enumerate(("daily", "daily", "weekly", "daily")):
+        hosting.settled(server, "active")
+        made.append(hosting.api.create_backup(hosting.me, server, f"b{number}", kind, 2))
+        hosting.becomes_image(made[-1], "active")
+    hosting.settled(server, "active")
+    left = {image.id for image in hosting.store.list()}
+    assert left >= {plain, IMAGE, *made[1:]} and made[0] not in left
+    assert not (hosting.paths.images / made[0]).exists()
+    assert hosting.image(made[3]).properties["backup_type"] == "daily"
+    hosting.api.create_backup(hosting.me, server, "none", "daily", 0)
+    hosting.settled(server, "active")
+    left = {image.id for image in hosting.store.list() if image.properties.get("backup_type")}
+    assert left == {made[2]}
+
+
+@pytest.mark.parametrize("point", ["createBackup:rotate:before", "createBackup:rotate:after"])
+def test_an_accepted_backup_survives_the_agents_end_at(hosting: WithImages, point: str) -> None:
+    hosting.start_agent()
+    server = hosting.server()
+    first = hosting.api.create_backup(hosting.me, server, "first", "daily", 1)
+    hosting.becomes_image(first, "active")
+    hosting.settled(server, "active")
+    hosting.stop_agent()
+    second = hosting.api.create_backup(hosting.me, server, "second", "daily", 1)
+    run_until_crash(hosting, point)
+    hosting.start_agent()
+    hosting.settled(server, "active")
+    assert {image.id for image in hosting.store.list() if image.properties.get("backup_type")} == {second}
+    assert not hosting.store.beside(second).exists()
+    assert disk_of(hosting, hosting.image(second)) == (CONTENT[:16], WRITTEN)
+
+
 @pytest.mark.parametrize("point", crash_points("createImage"))
 def test_an_accepted_image_survives_the_agents_end_at(hosting: WithImages, point: str) -> None:
     hosting.start_agent()
@@ -232,3 +270,22 @@ def test_what_makes_no_image(cloud: Cloud, known: str) -> None:
     cloud.set_server(known, vm_state="active", locked=True, locked_by="owner")
     assert create(cloud, known, "2.1").status_code == 409
     assert create(cloud, known, "2.1", token=ADMIN).status_code == 202
+
+
+def test_a_backup_is_named_unless_none_is_kept(cloud: Cloud, known: str) -> None:
+    def backup(version: str, token: str = "u1:p1", **wanted: object):
+        cloud.set_server(known, task_state=None)
+        body = {"createBackup": {"name": "b", "backup_type": "daily", "rotation": 1, **wanted}}
+        return cloud("POST", f"/servers/{known}/action", version, token=token, json=body)
+
+    assert "/images/" in backup("2.1").headers["location"]
+    assert cloud("GET", f"/servers/{known}", "2.1").json["server"]["OS-EXT-STS:task_state"] == "image_backup"
+    assert set(backup("2.45", rotation="2").json) == {"image_id"}
+    none = backup("2.1", rotation=0)
+    assert none.status_code == 202 and "location" not in none.headers
+    for wrong in ({"rotation": -1}, {"rotation": "x"}, {"backup_type": None}, {"name": ""}, {"color": 1}):
+        assert backup("2.1", **wrong).status_code == 400
+    assert backup("2.1", token=READER).status_code == 403
+    cloud.set_server(known, image_ref="")
+    answer = backup("2.1")
+    assert answer.status_code == 400 and "volume-backed" in answer.text

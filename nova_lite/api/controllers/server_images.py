@@ -16,6 +16,11 @@ class ImageParams(TypedDict, total=False):
     metadata: dict[str, str]
 
 
+class BackupParams(ImageParams, total=False):
+    backup_type: str
+    rotation: int
+
+
 class ServerImagesController(wsgi.Controller):
     resource = "server_images"
     resource_obj_cls = objects.Instance
@@ -38,4 +43,25 @@ class ServerImagesController(wsgi.Controller):
         if req.version < (2, 45):
             req.set_header("Location", req.url(f"/images/{image_id}"))
         announce(req, self.compute, obj)
+        return {"image_id": image_id}
+
+    @wsgi.action("createBackup", v3="create_backup", policy="os_compute_api:os-create-backup")
+    @wsgi.version(base="2.1")
+    @wsgi.response(202)
+    @wsgi.expected_errors(400, 403, 404, 409)
+    @validation.schema(schemas.server_images.create_backup)
+    def create_backup(self, req: wsgi.Request, obj: objects.Instance, params: BackupParams) -> dict[str, Any]:
+        """Make an image of a server's root disk and remove older ones.
+
+        As ``createImage``. When the new image is there, of the server's backups of this ``backup_type`` the newest
+        ``rotation`` stay; with 0 none does, and the answer names none. 400 for a server that boots from a volume.
+        """
+        image_id = self.compute.create_backup(
+            req.context, obj, params["name"], params["backup_type"], params["rotation"], params.get("metadata")
+        )
+        announce(req, self.compute, obj)
+        if params["rotation"] == 0:
+            return {}
+        if req.version < (2, 45):
+            req.set_header("Location", req.url(f"/images/{image_id}"))
         return {"image_id": image_id}
