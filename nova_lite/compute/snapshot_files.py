@@ -99,6 +99,7 @@ class Snapshots:
         folder, root = self._images.beside(image_id), _root(spec)
         image = self._wanted(operation)
         if image is None:
+            shutil.rmtree(folder, ignore_errors=True)
             return
         with self._database.read() as connection:
             origin = db_images.get(connection, image.properties["base_image_ref"])
