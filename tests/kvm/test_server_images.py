@@ -1,0 +1,79 @@
+"""Volumes and images of servers whose guests run on real VMs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nova_lite.db import volumes as db_volumes
+from nova_lite.hv.driver import PowerState
+from nova_lite.hv.kvm import KvmDriver
+from nova_lite.volumes.store import VolumeStore
+from tests.kvm.native_guests import assemble
+from tests.kvm.test_hotplug import OBEDIENT
+from tests.kvm.vmm_process import COUNTING, needs_kvm
+from tests.unit.computing import HOST, Computing, eventually
+
+pytestmark = needs_kvm
+
+CONTENT = b"\xeb".ljust(1 << 20, b"d")
+
+
+@pytest.fixture
+def hosting() -> Iterator[Computing]:
+    with tempfile.TemporaryDirectory() as folder:
+        made = Computing(Path(folder), None)
+        driver = KvmDriver(made.paths)
+        made.start_agent(driver)
+        yield made
+        for machine in driver.list():
+            driver.destroy(machine.uuid)
+        made.close()
+
+
+def image(hosting: Computing, kernel: Path) -> str:
+    disk = hosting.paths.state / "disk"
+    disk.write_bytes(CONTENT)
+    return hosting.store.add("disked", kernel, "flat16", disk=disk, disk_format="raw").id
+
+
+def test_an_image_is_made_of_a_server_while_its_guest_counts(hosting: Computing) -> None:
+    server = hosting.running(image_ref=image(hosting, COUNTING), flavor_ref="1")
+    image_id = hosting.api.create_image(hosting.me, server, "snap")
+    eventually(lambda: hosting.api.get_image(hosting.me, image_id).status == "active", "the image is there")
+    hosting.settled(server, "active")
+    assert hosting.agent is not None
+    driver = hosting.agent._driver
+    assert driver.info(server.uuid).power_state is PowerState.RUNNING
+    said = driver.console_output(server.uuid, 100)
+    eventually(lambda: driver.console_output(server.uuid, 100) != said, "the guest counts on")
+    disk = hosting.store.disk(hosting.api.get_image(hosting.me, image_id))
+    assert disk is not None
+    with open(disk, "rb") as file:
+        assert file.read(len(CONTENT)) == CONTENT
+    hosting.running(image_ref=image_id, flavor_ref="1")
+
+
+def test_a_volume_is_plugged_into_a_guest_and_given_back(hosting: Computing) -> None:
+    kernel = hosting.paths.state / "obedient"
+    kernel.write_bytes(assemble(OBEDIENT))
+    server = hosting.running(image_ref=image(hosting, kernel), flavor_ref="1")
+    volume_id = VolumeStore(hosting.database, hosting.paths, hosting.store, HOST).create(1, project_id="p1").uuid
+
+    def status() -> str:
+        with hosting.database.read() as connection:
+            found = db_volumes.get(connection, volume_id)
+        assert found is not None
+        return found.status
+
+    for _ in range(2):
+        hosting.api.attach_volume(hosting.me, server, volume_id)
+        eventually(lambda: status() == "in-use", "the server has it")
+        counters = hosting.api.diagnostics(hosting.me, server)["counters"]
+        assert counters["vdb"]["errors"] == 0
+        hosting.api.detach_volume(hosting.me, server, volume_id)
+        eventually(lambda: status() == "available", "the server has given it back")
+    assert "vdb" not in hosting.api.diagnostics(hosting.me, server)["counters"]
