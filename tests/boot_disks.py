@@ -42,11 +42,11 @@ def tree(folder: Path, files: Mapping[str, bytes | str]) -> Path:
     return folder
 
 
-def filesystem(kind: str, target: Path, files: Mapping[str, bytes | str], *options: str) -> Path:
-    """A file with a file system that holds ``files``."""
+def filesystem(kind: str, target: Path, files: Mapping[str, bytes | str], *options: str, mib: int = 0) -> Path:
+    """A file with a file system of so many MiB (0: the least) that holds ``files``."""
     root = tree(target.with_suffix(".tree"), files)
     with open(target, "wb") as file:
-        file.truncate(SIZES[kind] * MIB)
+        file.truncate((mib or SIZES[kind]) * MIB)
     if kind == "ext4":
         _run("mke2fs", "-q", "-t", "ext4", "-d", root, *options, target)
     elif kind == "btrfs":

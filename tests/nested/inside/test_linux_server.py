@@ -1,4 +1,4 @@
-"""Stock Linux through the whole service: an image with kernel, initramfs and command line becomes a server."""
+"""Stock Linux through the whole service: kernel, initramfs and command line make a server, and so does a disk alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from nova_lite import objects
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.volumes.store import VolumeStore
+from tests import boot_disks
 from tests.nested import guest_initramfs, guest_kernel
 from tests.unit.computing import Computing
 
@@ -84,16 +85,49 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     made.close()
 
 
-def test_linux_boots_reboots_and_stops_by_its_power_button(cloud: Cloud) -> None:
-    server = cloud.boot(guest_initramfs.command_line(then="wait"), ("button", "evdev"))
+#: What the guest does from its root disk: it counts its boots there, uses its swap, and gives itself another command
+#: line, as the upgrade of a kernel does. Then all is in its place: a boot loader replays no journal.
+ON_DISK = """
+echo boot >>/mnt/boots
+swapon /dev/vdb
+echo "root says: boot $(wc -l </mnt/boots), $(grep -o 'version=.' /proc/cmdline), swap $(grep -c vdb /proc/swaps)"
+df -m /mnt | tail -n 1
+sed -i s/version=1/version=2/ /mnt/boot/grub/grub.cfg
+mount -o remount,ro /mnt && echo "root is at rest"
+"""
+GRUB_CFG = """
+menuentry linux {
+    linux /boot/vmlinuz console=ttyS0 quiet version=1 nl.run=/bin/from-disk nl.then=wait
+    initrd /boot/initrd.img
+}
+"""
+
+
+@pytest.mark.skipif(boot_disks.missing("ext4") is not None, reason=boot_disks.missing("ext4") or "")
+def test_linux_boots_from_its_disk_reboots_into_what_that_says_and_stops_by_its_power_button(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    modules, start = ("virtio_pci", "virtio_blk", "button", "evdev"), b"#!/bin/sh\nmount /dev/vda /mnt && sh /mnt/run\n"
+    files = {
+        "boot/vmlinuz": guest_kernel.kernel().vmlinuz.read_bytes(),
+        "boot/initrd.img": guest_initramfs.contents(modules, {"bin/from-disk": start}),
+        "boot/grub/grub.cfg": GRUB_CFG,
+        "run": ON_DISK,
+    }
+    disk = boot_disks.filesystem("ext4", tmp_path / "disk.raw", files, mib=96)
+    image = cloud.computing.store.add("linux", None, disk=disk, disk_format="raw")
+    flavor = {"flavorid": "disks", "vcpus": 1, "memory_mb": 512, "root_gb": 1, "swap": 64}
+    cloud.api.create_flavor(cloud.computing.admin, name="disks", **flavor)
+    server = cloud.computing.create(image_ref=image.id, flavor_ref="disks")
     active = cloud.wait_for_state(server, "active")
-    assert (active.power_state, active.fault) == (1, None)
-    cloud.wait_for_console(server, "nl: init")
-    cloud.wait_for_console(server, "nl: ready")
+    assert (active.power_state, active.fault, active.root_device_name) == (1, None, "/dev/vda")
+    cloud.wait_for_console(server, "root says: boot 1, version=1, swap 1")
+    cloud.wait_for_console(server, "nl: exit 0")
     cloud.api.reboot(cloud.me, cloud.computing.get(server), hard=False)
-    cloud.wait_for_console(server, "nl: ready", times=2)
+    cloud.wait_for_console(server, "root says: boot 2, version=2, swap 1")
     assert cloud.console(server).count("nl: power button") == 1
     cloud.wait_for_state(server, "active")
+    cloud.wait_for_console(server, "nl: exit 0", times=2)
     cloud.api.stop(cloud.me, cloud.computing.get(server))
     stopped = cloud.wait_for_state(server, "stopped")
     assert (stopped.power_state, stopped.fault) == (4, None)
