@@ -10,7 +10,6 @@ import pytest
 
 from nova_lite import objects
 from nova_lite.hv.kvm import KvmDriver
-from nova_lite.volumes.store import VolumeStore
 from tests import boot_disks
 from tests.nested import guest_initramfs, guest_kernel
 from tests.unit.computing import Computing
@@ -155,51 +154,3 @@ def test_a_missing_root_is_the_servers_fault(cloud: Cloud) -> None:
     assert "its console says: VFS: Unable to mount root fs" in crashed.fault.message
     cloud.api.delete(cloud.me, crashed)
     cloud.wait_for_state(server, "deleted")
-
-
-def test_linux_gets_a_volume_and_an_image_of_its_server_boots(cloud: Cloud, tmp_path: Path) -> None:
-    run = (
-        "dd if=/dev/vda bs=512 skip=2048 count=1 2>/dev/null | grep marker && echo nl-found;"
-        "printf marker | dd of=/dev/vda bs=512 seek=2048 conv=notrunc,fsync; echo nl-written;"
-        "while [ ! -b /dev/vdb ]; do sleep 1; done; cat /sys/block/vdb/serial; echo;"
-        "printf volume | dd of=/dev/vdb conv=notrunc,fsync; echo nl-volume;"
-        "while [ -b /dev/vdb ]; do sleep 1; done; echo nl-gone"
-    )
-    disk, initramfs = tmp_path / "disk", tmp_path / "initrd.img"
-    disk.write_bytes(b"\xeb".ljust(4 << 20, b"\0"))
-    initramfs.write_bytes(guest_initramfs.contents(modules=("virtio_pci", "virtio_blk")))
-    image = cloud.computing.store.add(
-        "linux",
-        guest_kernel.kernel().vmlinuz,
-        initramfs=initramfs,
-        disk=disk,
-        disk_format="raw",
-        cmdline=f"console=ttyS0 quiet {guest_initramfs.command_line(run, then='wait')}",
-    )
-    server = cloud.computing.create(image_ref=image.id, flavor_ref=FLAVOR)
-    cloud.wait_for_console(server, "nl-written")
-    server = cloud.wait_for_state(server, "active")
-    snapshot = cloud.api.create_image(cloud.me, server, "snapshot")
-
-    def there() -> bool:
-        return cloud.api.get_image(cloud.me, snapshot).status == "active"
-
-    cloud.wait(server, there, "there is an image of it")
-    paths = cloud.computing.paths
-    volumes = VolumeStore(cloud.computing.database, paths, cloud.computing.store, cloud.computing.conf.host)
-    volume = volumes.create(1, project_id="p1").uuid
-    cloud.api.attach_volume(cloud.me, cloud.wait_for_state(server, "active"), volume)
-    cloud.wait_for_console(server, "nl-volume")
-    assert volume[:20] in cloud.console(server)
-    cloud.wait(server, lambda: volumes.get(volume).status == "in-use", "it has the volume")
-    cloud.api.detach_volume(cloud.me, server, volume)
-    cloud.wait_for_console(server, "nl-gone")
-    cloud.wait(server, lambda: volumes.get(volume).status == "available", "it has given the volume back")
-    with open(paths.volume(volume), "rb") as file:
-        assert file.read(6) == b"volume"
-    assert "nl-found" not in cloud.console(server).replace("echo nl-found", "")
-    cloud.api.delete(cloud.me, server)
-    cloud.wait_for_state(server, "deleted")
-    copy = cloud.computing.create(image_ref=snapshot, flavor_ref=FLAVOR)
-    cloud.wait_for_console(copy, "nl-written")
-    assert "nl-found" in cloud.console(copy).replace("echo nl-found", "")
