@@ -133,10 +133,10 @@ def test_keys_without_a_value_have_their_defaults() -> None:
 
 def test_every_key_of_a_machine_has_an_option_and_every_key_of_an_option_a_line_in_help() -> None:
     text = options.parser().format_help()
-    for _, name, schema, _ in options._machine_options():
+    for _, name, schema, _ in options.machine_options():
         for key, (_, value) in option_values.keys(schema).items() if "properties" in schema else ():
             assert re.search(rf"^  {key} +.*{re.escape(value['description'])}$", text, re.MULTILINE), (name, key)
-    offered = {name for _, name, _, _ in options._machine_options()}
+    offered = {name for _, name, _, _ in options.machine_options()}
     assert offered | set(options._PAYLOAD) == set(config.DEFS["VmConfig"]["properties"])
 
 
