@@ -154,8 +154,7 @@ def test_a_debug_console_on_a_pseudo_terminal(vmm, speaker):
 @needs_kvm
 def test_the_terminal_shows_the_debug_console(tmp_path, speaker):
     with Vmm(tmp_path / "vmm.sock", "--kernel", speaker, "--debug-console", "tty,iobase=0xe9") as vmm:
-        assert vmm.process.stdout is not None
-        read_until(vmm.process.stdout.fileno(), b"in the beginning\n")
+        vmm.hear(b"in the beginning\n")
 
 
 @needs_kvm

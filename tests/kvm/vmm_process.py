@@ -57,7 +57,7 @@ class Vmm:
             bufsize=0,
         )
         self.summary = self._read_summary()
-        self.said = b""
+        self.said, self._spoke = b"", threading.Condition()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self.get("vmm.ping")  # answered once it has booted what the options told it to
@@ -73,7 +73,14 @@ class Vmm:
         """Standard output is the guest's console unless somebody says otherwise, and the guest waits for its reader."""
         assert self.process.stdout is not None
         while data := self.process.stdout.read(1 << 16):
-            self.said = (self.said + data)[-(1 << 16) :]
+            with self._spoke:
+                self.said = (self.said + data)[-(1 << 16) :]
+                self._spoke.notify_all()
+
+    def hear(self, text: bytes) -> None:
+        """Wait until the end of standard output has ``text`` in it."""
+        with self._spoke:
+            assert self._spoke.wait_for(lambda: text in self.said, PATIENCE), self.said
 
     def __enter__(self) -> Vmm:
         return self
