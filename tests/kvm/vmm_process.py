@@ -25,7 +25,7 @@ COUNTING = GUESTS / "counting.bin"
 INTERACTIVE = GUESTS / "interactive.elf"
 #: Seconds for anything that a VMM or its guest shall do; only a test that fails waits so long. In the box of
 #: tests/nested everything is emulated, on processors that others may be using.
-PATIENCE = 300.0 if "NOVA_LITE_INSIDE_A_BOX" in os.environ else 60.0
+PATIENCE = 150.0 if "NOVA_LITE_INSIDE_A_BOX" in os.environ else 60.0
 MIB = 1 << 20
 
 needs_kvm = pytest.mark.skipif(not os.access("/dev/kvm", os.R_OK | os.W_OK), reason="/dev/kvm cannot be used here")
@@ -162,8 +162,9 @@ class Events:
 class SerialClient:
     """Types at a serial socket and reads what comes back."""
 
-    def __init__(self, path: Path) -> None:
-        self._socket = unix_socket.connect(path, PATIENCE)
+    def __init__(self, path: Path, vmm: Vmm | None = None) -> None:
+        """:param vmm: whose machine it is: nothing more is waited for when that has crashed."""
+        self._socket, self._vmm = unix_socket.connect(path, PATIENCE), vmm
         self.seen = ""
 
     def type(self, text: str) -> None:
@@ -173,10 +174,7 @@ class SerialClient:
         """Everything up to and with ``text`` that was not read before."""
         pieces, end = [self.seen], self.seen
         while text not in end:
-            try:
-                data = self._socket.recv(1 << 16)
-            except TimeoutError:
-                data = None
+            data = self._socket.recv(1 << 16) if self._speaks() else None
             said = "".join(pieces)[-8000:] if not data else ""
             assert data is not None, f"waited in vain for {text!r}; it said {said!r}"
             assert data, f"the serial line ended before {text!r}; it said {said!r}"
@@ -184,6 +182,14 @@ class SerialClient:
             end = end[-len(text) :] + pieces[-1]
         found, _, self.seen = "".join(pieces).partition(text)
         return found + text
+
+    def _speaks(self) -> bool:
+        """Wait for more; False when none has come, or none will."""
+        end = time.monotonic() + PATIENCE
+        while not select.select([self._socket], [], [], min(5.0, PATIENCE))[0]:
+            if time.monotonic() > end or (self._vmm is not None and self._vmm.state() == "Crashed"):
+                return False
+        return True
 
     def close(self) -> None:
         self._socket.close()

@@ -67,7 +67,7 @@ def boot(tmp_path, initramfs) -> Iterator[Boot]:
             )
             events, began = vmm.events(), time.monotonic()
             vmm.put("vm.boot")
-            console = SerialClient(serial)
+            console = SerialClient(serial, vmm)
             stack.callback(console.close)
             return Guest(vmm, console, events, began)
 

@@ -15,7 +15,7 @@ from tests.nested import guest_initramfs, guest_kernel
 from tests.unit.computing import Computing
 
 #: Seconds for a boot under emulation, on a machine that does much else.
-PATIENCE = 300.0
+PATIENCE = 150.0
 FLAVOR = "1"  # m1.tiny, 512 MiB
 
 
@@ -53,10 +53,12 @@ class Cloud:
         return "" if now.task_state == "scheduling" else self.api.console_output(self.me, now)
 
     def wait(self, server: objects.Instance, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline, hopeless = time.monotonic() + PATIENCE, False
         while not condition():
             now = self.computing.get(server)
             said = f"{now.vm_state}, {now.fault}\n{self.driver.console_output(server.uuid, 4000).decode()}"
+            if now.vm_state == "error" and not hopeless:
+                hopeless, deadline = True, min(deadline, time.monotonic() + 20)  # more will hardly come
             assert time.monotonic() < deadline, f"waited in vain until {what}: {said}"
             time.sleep(0.1)
 
