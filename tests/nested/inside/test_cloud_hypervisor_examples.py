@@ -104,6 +104,10 @@ esac
 while true; do sleep 1000; done
 """
 
+#: In the box, a kernel of four processors that is entered by its 64-bit entry ends in a triple fault, or stands still,
+#: in about every second boot, at another place each time; QEMU's emulation of SVM is suspected (README.md there).
+ATTEMPTS, TERMINAL_PATIENCE = 5, 60.0
+
 
 @pytest.fixture(scope="module", name="guest")
 def _guest(tmp_path_factory) -> Path:
@@ -212,8 +216,22 @@ def test_the_readmes_command_line_runs_as_it_is_written(guest):
         ("focal-server-cloudimg-amd64.raw", "root.raw"),
     ):
         command = command.replace(written, real)
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            seen = run_at_a_terminal(command, guest)
+            break
+        except AssertionError as error:
+            print(f"{left} more attempts: {error}")
+            if left == 0:
+                raise
+    assert "cpus=4\r" in seen and "root=vda1\r" in seen and "random=64\r" in seen
+    assert "cmdline=console=ttyS0 root=/dev/vda1 rw\r" in seen and "1 packets received" in seen
+
+
+def run_at_a_terminal(command: str, folder: Path) -> str:
+    """What the guest said until it was done; it is left by the keys for that."""
     leader, follower = pty.openpty()
-    with subprocess.Popen(["bash", "-c", command], cwd=guest, stdin=follower, stdout=follower, stderr=follower) as vmm:
+    with subprocess.Popen(["bash", "-c", command], cwd=folder, stdin=follower, stdout=follower, stderr=follower) as vmm:
         os.close(follower)
         try:
             seen = read_until(leader, "nl: done")
@@ -223,12 +241,11 @@ def test_the_readmes_command_line_runs_as_it_is_written(guest):
             with contextlib.suppress(ProcessLookupError):
                 vmm.kill()
             os.close(leader)
-    assert "cpus=4\r" in seen and "root=vda1\r" in seen and "random=64\r" in seen
-    assert "cmdline=console=ttyS0 root=/dev/vda1 rw\r" in seen and "1 packets received" in seen
+    return seen
 
 
 def read_until(leader: int, text: str) -> str:
-    seen, end = "", time.monotonic() + PATIENCE
+    seen, end = "", time.monotonic() + TERMINAL_PATIENCE
     while text not in seen:
         assert "The machine crashed" not in seen, seen[-4000:]
         ready, _, _ = select.select([leader], [], [], max(0.0, end - time.monotonic()))
