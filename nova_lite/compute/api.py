@@ -27,8 +27,6 @@ this one               everything else on servers
 from __future__ import annotations
 
 import builtins
-import logging
-import uuid as uuidlib
 from typing import Any
 
 from oslo_config import cfg
@@ -52,10 +50,8 @@ from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Database
 from nova_lite.db.times import now
-
-LOG = logging.getLogger(__name__)
 
 UNSET: Any = object()  # "this parameter was not given", where None is a value
 
@@ -315,53 +311,6 @@ class API(
             states.check(verb, current)
             self._journal(connection, context, current, verb, args or {})
         self._poke(current.host)
-
-    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
-        """The server as it is now, held against other writers until the transaction ends."""
-        current = db_instances.get(connection, instance.uuid, for_update=True)
-        if current is None or current.deleted:
-            raise exceptions.InstanceNotFound(instance.uuid)
-        return current
-
-    def _journal(
-        self,
-        connection: Connection,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, Any],
-        state: str = "pending",
-        message: str | None = None,
-    ) -> int:
-        """Write the task state that ``verb`` begins with and its journal row; the row's id."""
-        if verb.task_state is not None:
-            db_instances.update(
-                connection, instance.uuid, {"task_state": verb.task_state, "updated_at": now()}
-            )
-        return db_operations.insert(
-            connection,
-            {
-                "uuid": str(uuidlib.uuid4()),
-                "instance_uuid": instance.uuid,
-                "action": verb.action,
-                "host": instance.host,
-                "state": state,
-                "request_id": context.request_id,
-                "user_id": context.user_id,
-                "project_id": context.project_id,
-                "message": message,
-                "args": args,
-            },
-        )
-
-    def _poke(self, host: str) -> None:
-        """Wake the agent; it also looks by itself every few seconds, so a failure is only logged."""
-        if not host:
-            return
-        try:
-            self.agent.call("Agent.wake", {})
-        except NodeError as error:
-            LOG.warning("The agent of %s could not be woken (%s); its work waits.", host, error)
 
 
 def _check_pin(instance: objects.Instance, zone: str) -> None:

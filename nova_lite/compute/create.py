@@ -17,27 +17,24 @@ from nova_lite import exceptions, objects
 from nova_lite.compute import block_devices, quotas, scheduling, states
 from nova_lite.compute import networks as server_networks
 from nova_lite.compute import volumes as server_volumes
+from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import flavors as db_flavors
 from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
 from nova_lite.db import keypairs as db_keypairs
 from nova_lite.db import operations as db_operations
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
 from nova_lite.volumes.store import GIB, check_size
 
 _RESERVATION_ALPHABET = string.ascii_lowercase + string.digits
 
 
-class CreateVerbs:
+class CreateVerbs(AcceptingVerbs):
     """POST /servers."""
 
     conf: cfg.ConfigOpts
-    database: Database
-
-    def _poke(self, host: str) -> None:
-        raise NotImplementedError
 
     def create(
         self,

@@ -6,34 +6,16 @@ from collections.abc import Iterable
 
 from nova_lite import exceptions, objects
 from nova_lite.compute import networks, states
-from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
+from nova_lite.compute.accepting import AcceptingVerbs
+from nova_lite.compute.node_client import NodeError, NodeUnavailable
 from nova_lite.context import RequestContext
 from nova_lite.db import networks as db_networks
 from nova_lite.db import security_groups as db_groups
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Connection
 
 
-class InterfaceVerbs:
+class InterfaceVerbs(AcceptingVerbs):
     """/servers/{id}/os-interface and /servers/{id}/os-security-groups."""
-
-    database: Database
-    agent: NodeClient
-
-    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
-        raise NotImplementedError
-
-    def _journal(
-        self,
-        connection: Connection,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, object],
-    ) -> int:
-        raise NotImplementedError
-
-    def _poke(self, host: str) -> None:
-        raise NotImplementedError
 
     def ports(self, server_ids: Iterable[str]) -> dict[str, list[objects.Port]]:
         """The cards of each of these servers, in their order; only servers that have any."""

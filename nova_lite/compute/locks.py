@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nova_lite import objects
 from nova_lite.compute import states
+from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
-from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
 
 
-class LockVerbs:
+class LockVerbs(AcceptingVerbs):
     """The actions lock and unlock."""
-
-    database: Database
-
-    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
-        raise NotImplementedError
-
-    def _journal(
-        self,
-        connection: Connection,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, Any],
-        state: str = "pending",
-        message: str | None = None,
-    ) -> int:
-        raise NotImplementedError
 
     def lock(self, context: RequestContext, instance: objects.Instance, reason: str | None = None) -> None:
         """Refuse changes by anyone but administrators. An owner cannot change a lock that is already there."""

@@ -9,38 +9,20 @@ from oslo_config import cfg
 
 from nova_lite import exceptions, objects
 from nova_lite.compute import states
+from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import images as db_images
 from nova_lite.db import volumes as db_volumes
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
 from nova_lite.volumes.store import GIB
 
 
-class SnapshotVerbs:
+class SnapshotVerbs(AcceptingVerbs):
     """POST /servers/{server_id}/action (createImage, createBackup)."""
 
     conf: cfg.ConfigOpts
-    database: Database
-
-    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
-        raise NotImplementedError
-
-    def _journal(
-        self,
-        connection: Connection,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, Any],
-        state: str = "pending",
-        message: str | None = None,
-    ) -> int:
-        raise NotImplementedError
-
-    def _poke(self, host: str) -> None:
-        raise NotImplementedError
 
     def create_image(
         self, context: RequestContext, instance: objects.Instance, name: str, metadata: dict[str, str] | None = None

@@ -10,17 +10,17 @@ import re
 import uuid as uuidlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
 from nova_lite.compute import block_devices, states
+from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import operations as db_operations
 from nova_lite.db import volumes as db_volumes
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
 from nova_lite.volumes.store import GIB, check_size
 
@@ -32,29 +32,10 @@ class InvalidVolume(exceptions.Invalid):
         super().__init__(f"Invalid volume: {reason}")
 
 
-class VolumeVerbs:
+class VolumeVerbs(AcceptingVerbs):
     """/servers/{server_id}/os-volume_attachments."""
 
     conf: cfg.ConfigOpts
-    database: Database
-
-    def _lock_row(self, connection: Connection, instance: objects.Instance) -> objects.Instance:
-        raise NotImplementedError
-
-    def _journal(
-        self,
-        connection: Connection,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, Any],
-        state: str = "pending",
-        message: str | None = None,
-    ) -> int:
-        raise NotImplementedError
-
-    def _poke(self, host: str) -> None:
-        raise NotImplementedError
 
     def volume_attachments(
         self, context: RequestContext, server_ids: Iterable[str]
