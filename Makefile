@@ -5,8 +5,10 @@ PY := .venv/bin/python
 BIN := .venv/bin
 # Files of tests that run at once. Most of them wait for processes, so there is something to gain on two processors.
 JOBS ?= 2
+TEMPEST_DRIVER ?= kvm
+TEMPEST_CREDENTIALS ?= dynamic
 
-.PHONY: help bootstrap build demo serve test test-nested fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested tempest fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,10 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 
 test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
 	@$(PY) -m pytest -p tests.tiers tests/nested
+
+tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVER=fake TEMPEST_CREDENTIALS=accounts)
+	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \
+		--concurrency $(JOBS)
 
 fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang
 	@$(PY) fuzz/run.py $(or $(SECONDS),600)
