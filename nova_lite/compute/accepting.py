@@ -62,6 +62,21 @@ class AcceptingVerbs:
             },
         )
 
+    def _accept(
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        args: dict[str, Any] | None = None,
+    ) -> None:
+        """Check the server's lock and state, then write its task state and a journal row; poke the agent."""
+        with self.database.write() as connection:
+            current = self._lock_row(connection, instance)
+            states.check_lock(current, bool(context.is_admin))
+            states.check(verb, current)
+            self._journal(connection, context, current, verb, args or {})
+        self._poke(current.host)
+
     def _poke(self, host: str) -> None:
         """Wake the agent; it also looks by itself every few seconds, so a failure is only logged."""
         if not host:

@@ -297,21 +297,6 @@ class API(
                 {"task_state": current.task_state, "updated_at": now(), **db_instances.fault_columns(500, reason)},
             )
 
-    def _accept(
-        self,
-        context: RequestContext,
-        instance: objects.Instance,
-        verb: states.Verb,
-        args: dict[str, Any] | None = None,
-    ) -> None:
-        """Check the server's lock and state, then write its task state and a journal row; poke the agent."""
-        with self.database.write() as connection:
-            current = self._lock_row(connection, instance)
-            states.check_lock(current, bool(context.is_admin))
-            states.check(verb, current)
-            self._journal(connection, context, current, verb, args or {})
-        self._poke(current.host)
-
 
 def _check_pin(instance: objects.Instance, zone: str) -> None:
     pinned = instance.pinned_availability_zone

@@ -13,8 +13,8 @@ from collections import deque
 from typing import Any
 
 from nova_lite import objects
+from nova_lite.compute.plans.base import ACTIVE, CRASHED, PAUSED, STOPPED
 from nova_lite.compute.server_host import Host
-from nova_lite.compute.work import ACTIVE, CRASHED, PAUSED, STOPPED
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
 from nova_lite.db.times import now

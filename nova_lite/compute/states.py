@@ -21,7 +21,8 @@ class Verb:
 
     ``action`` is its name in messages and in instance actions. ``vm_states`` / ``task_states``: where it is legal, None
     for anywhere. ``task_state``: what the server shows from acceptance on. ``working``: what it shows while the agent
-    works, None for no change. ``must_have_launched``: refused for a server that never came up.
+    works, None for no change; ``later``: what it shows in later steps. ``must_have_launched``: refused for a server
+    that never came up.
     """
 
     action: str
@@ -30,11 +31,12 @@ class Verb:
     task_state: str | None = None
     working: str | None = None
     must_have_launched: bool = True
+    later: tuple[str, ...] = ()
 
     @property
     def own_task_states(self) -> frozenset[str]:
         """The task states that this verb puts a server in, and takes back when it ends."""
-        return frozenset(state for state in (self.task_state, self.working) if state)
+        return frozenset(state for state in (self.task_state, self.working, *self.later) if state)
 
 
 CREATE = Verb("create", (), task_state="scheduling", working="spawning", must_have_launched=False)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from nova_lite import objects
-from nova_lite.compute.work import PLANS
+from nova_lite.compute.plans import PLANS
 from nova_lite.hv.driver import PowerState
 from tests.unit.computing import Computing, eventually
 
