@@ -17,7 +17,7 @@ from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
 from nova_lite import embedded, exceptions, objects
-from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, wsgi
+from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, removed, wsgi
 from nova_lite.api.operations import Table, collect
 from nova_lite.api.service import COMPUTE, Service
 from nova_lite.compute import api as compute_api
@@ -126,8 +126,11 @@ def falcon_app(
     app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
     app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)
     for major, prefix in service.prefixes.items():
-        for path, methods in table.routes.get(major, {}).items():
-            resource = _resource(flow, path, methods)
+        routes = table.routes.get(major, {})
+        gone = _with_names_of(routes, service.removed) if major == 2 else {}
+        for path in routes | gone:
+            methods = routes.get(path, {})
+            resource = _resource(flow, path, methods, gone.get(path, frozenset()) - methods.keys())
             app.add_route(prefix + path, resource)
             if service.projects_in_paths:
                 app.add_route(prefix + "/{project_id}" + path, resource)
@@ -153,10 +156,31 @@ def _agent_answers(compute: Any) -> bool:
     return True
 
 
-def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str]) -> object:
-    """A falcon resource with one responder for each method that the table has on ``path``."""
+def _with_names_of(routes: Iterable[str], removed_paths: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """The removed paths, their fields named as other routes have them there: a router knows one name for each place."""
+    names: dict[str, str] = {}
+
+    def named(path: str) -> str:
+        parts: list[str] = []
+        for part in path.split("/"):
+            if part.startswith("{"):
+                part = names.setdefault("/".join(parts), part)
+            parts.append(part)
+        return "/".join(parts)
+
+    for path in routes:
+        named(path)
+    return {named(path): methods for path, methods in removed_paths.items()}
+
+
+def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str], gone: Iterable[str]) -> object:
+    """A falcon resource with one responder for each method that the table has on ``path``, or once had."""
 
     def respond(http: falcon.Request, resp: falcon.Response, **fields: str) -> None:
         flow.handle(http, resp, path, fields)
 
-    return type("Route", (), {f"on_{method.lower()}": staticmethod(respond) for method in methods})()
+    def refuse(http: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        raise errors.HTTPFault(410, removed.MESSAGE)
+
+    responders = dict.fromkeys(methods, respond) | dict.fromkeys(gone, refuse)
+    return type("Route", (), {f"on_{method.lower()}": staticmethod(one) for method, one in responders.items()})()

@@ -31,6 +31,7 @@ class Variant:
     status: int
     errors: frozenset[int]
     formats: validation.Formats
+    other_statuses: frozenset[int]
     target: Callable[[wsgi.Request], Mapping[str, Any]] | None
 
 
@@ -82,6 +83,7 @@ class Operation:
                     status=status_at(said.responses, version),
                     errors=said.errors,
                     formats=self.prepared.at(version),
+                    other_statuses=said.other_statuses,
                     target=said.target,
                 )
         return None

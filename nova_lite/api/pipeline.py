@@ -20,7 +20,7 @@ import falcon
 import orjson
 
 from nova_lite import exceptions
-from nova_lite.api import auth, errors, policy, validation, versions
+from nova_lite.api import auth, errors, policy, removed, validation, versions
 from nova_lite.api.errors import HTTPFault
 from nova_lite.api.operations import Operation, Table, Variant
 from nova_lite.api.request import Request
@@ -143,7 +143,10 @@ class Pipeline:
             result = variant.function(request, obj, params)
         except exceptions.NovaLiteError as error:
             raise self._fault(error, operation, variant) from error
-        resp.status = falcon.code_to_http_status(variant.status)
+        status = variant.status if request.status is None else request.status
+        if request.status is not None and request.status not in variant.other_statuses:
+            raise ValueError(f"{operation.name} answers {request.status}, which it does not declare")
+        resp.status = falcon.code_to_http_status(status)
         for name, value in request.headers.items():
             resp.set_header(name, value)
         document = variant.formats.write(result, self._memoized(request)) if variant.formats.has_output else None
@@ -184,6 +187,8 @@ class Pipeline:
         if len(body) != 1:
             raise HTTPFault(400, f"Malformed request body: one action at a time, not {len(body)} keys.")
         name = next(iter(body))
+        if name in self._service.removed_actions:
+            raise HTTPFault(410, removed.MESSAGE)
         if name not in actions:
             raise HTTPFault(400, f"There is no such action: {name[:255]}")
         return actions[name]

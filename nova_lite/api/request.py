@@ -46,6 +46,7 @@ class Request:
         self.version: Version = None  # type: ignore[assignment]  # set by the next step of the pipeline
         self.fields: dict[str, str] = {}
         self.headers: dict[str, str] = {}
+        self.status: int | None = None
         self._engine = engine
         self.creds = policy.credentials(context)
         context.is_admin = self.creds["is_admin"] = engine.is_admin(self.creds)
@@ -158,6 +159,10 @@ class Request:
             query["limit"] = [str(limit)]
         query["marker"] = [marker]
         return f"{self.url(path)}?{urlencode(query, doseq=True)}"
+
+    def answer_with(self, status: int) -> None:
+        """Answer with a status that the method declared as ``or_else``, should the request succeed."""
+        self.status = status
 
     def set_header(self, name: str, value: str) -> None:
         """Add a header to the answer, should the request succeed."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from nova_lite.api import errors
+from nova_lite.api import errors, removed
 from nova_lite.api.versions import Version
 
 # (status, message, major version, request id) → the document
@@ -19,6 +19,8 @@ class Service:
     :param prefixes: where each major version is found below the mount point.
     :param version: the one version of an API without microversions; None where requests name theirs.
     :param projects_in_paths: the caller's project may stand before any path, as in catalogs of old.
+    :param removed: paths of major 2 that an earlier release had, each with its methods: they answer 410.
+    :param removed_actions: actions of servers that an earlier release had, likewise.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
     """
 
@@ -28,6 +30,8 @@ class Service:
     anonymous: frozenset[tuple[str, str]] = field(default_factory=frozenset)
     error_body: ErrorBody = errors.body
     projects_in_paths: bool = False
+    removed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    removed_actions: frozenset[str] = frozenset()
 
     def major_of(self, path: str) -> int:
         """The major version below which ``path`` lies; the first one's for what lies below none."""
@@ -41,4 +45,6 @@ COMPUTE = Service(
     public=re.compile(r"/(?:v2\.1/?|v3/?|healthcheck)?|/(?!v2\.1/|v3/).*"),
     prefixes={2: "/v2.1", 3: "/v3"},
     projects_in_paths=True,
+    removed=removed.PATHS,
+    removed_actions=removed.SERVER_ACTIONS,
 )

@@ -38,6 +38,7 @@ class Declaration:
     ranges: list[Range] = field(default_factory=list)
     responses: list[tuple[Version, int]] = field(default_factory=list)
     errors: frozenset[int] = frozenset()
+    other_statuses: frozenset[int] = frozenset()
     target: Callable[[Request], Mapping[str, Any]] | None = None
     schemas: Any = None
 
@@ -94,12 +95,18 @@ def version(base: str, max: str | None = None) -> Callable[[F], F]:
     return mark
 
 
-def response(code: int, version: str | None = None) -> Callable[[F], F]:
-    """The status of success from ``version`` on (from the start, when left out)."""
+def response(code: int, version: str | None = None, or_else: int | None = None) -> Callable[[F], F]:
+    """The status of success from ``version`` on (from the start, when left out).
+
+    :param or_else: another one, that the method may ask for by ``req.answer_with``.
+    """
 
     def mark(function: F) -> F:
         since = Version.parse(version) if version else MIN_2
-        declaration(function).responses.append((since, code))
+        said = declaration(function)
+        said.responses.append((since, code))
+        if or_else is not None:
+            said.other_statuses |= {or_else}
         return function
 
     return mark

@@ -6,6 +6,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``API`` is put together from one class per resource; each lives in the module of that name:
 
 =====================  ===========================================================================================
+``admin_actions.py``   ``reset_state inject_network_info``
 ``create.py``          ``create``, ``parse_availability_zone``
 ``flavors.py``         ``list_flavors get_flavor create_flavor update_flavor delete_flavor set_extra_specs
                        delete_extra_spec add_flavor_access remove_flavor_access``
@@ -18,6 +19,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``locks.py``           ``lock unlock is_expected_locked_by``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage``
+``server_metadata.py`` ``update_metadata delete_metadata add_tag replace_tags delete_tag delete_tags
+                       clear_server_password``
 ``snapshots.py``       ``create_image``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
@@ -34,6 +37,7 @@ from oslo_config import cfg
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
 from nova_lite.compute import states
+from nova_lite.compute.admin_actions import AdminVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.flavors import FlavorVerbs
@@ -45,6 +49,7 @@ from nova_lite.compute.locks import LockVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
+from nova_lite.compute.server_metadata import MetadataVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
@@ -78,6 +83,8 @@ class API(
     LockVerbs,
     VolumeVerbs,
     SnapshotVerbs,
+    AdminVerbs,
+    MetadataVerbs,
 ):
     """One per API worker; used by all its threads."""
 

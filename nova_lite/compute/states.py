@@ -70,6 +70,15 @@ ATTACH_VOLUME = Verb("attach_volume", ("active", "paused", "stopped"))
 DETACH_VOLUME = Verb("detach_volume", ("active", "paused", "stopped"))
 LOCK = Verb("lock", None, None, must_have_launched=False)
 UNLOCK = Verb("unlock", None, None, must_have_launched=False)
+RESET_STATE = Verb("resetState", None, None, must_have_launched=False)
+# What users note about a server; done at once, whatever else is being done to it.
+_QUIET = ("active", "paused", "suspended", "stopped")
+UPDATE_METADATA = Verb("update metadata", _QUIET, None)
+DELETE_METADATA = Verb("delete metadata", _QUIET, None)
+UPDATE_TAG = Verb("update tag", _QUIET, None, must_have_launched=False)
+UPDATE_TAGS = Verb("update tags", _QUIET, None, must_have_launched=False)
+DELETE_TAG = Verb("delete tag", _QUIET, None, must_have_launched=False)
+DELETE_TAGS = Verb("delete tags", _QUIET, None, must_have_launched=False)
 
 
 def check(verb: Verb, instance: objects.Instance) -> None:

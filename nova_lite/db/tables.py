@@ -85,6 +85,7 @@ instances = sa.Table(
     sa.Column("root_gb", sa.Integer, nullable=False),
     sa.Column("keypair", Json),
     sa.Column("injected_files", Json, nullable=False, server_default="[]"),
+    sa.Column("system_metadata", Json, nullable=False, server_default="{}"),
     sa.Index(None, "project_id", "deleted", "created_at"),
     sa.Index(None, "deleted", "created_at"),
     sa.Index(None, "host", "deleted"),

@@ -25,7 +25,8 @@ class Instance:
 
     All times are aware datetimes in UTC. ``flavor`` is the flavor as it was at boot. ``host`` is "" for a server that
     no host could take. ``keypair`` is the key as it was then: {"name", "type", "public_key"}; ``injected_files`` has
-    {"path", "contents" (base64)} of each file that is to be put into the guest.
+    {"path", "contents" (base64)} of each file that is to be put into the guest. ``system_metadata`` is what the service
+    notes for itself (``shelved_at``, ``shelved_image_id``, ``password``, ``deleted_at``).
     """
 
     uuid: str
@@ -55,6 +56,7 @@ class Instance:
     user_data: str | None = None
     keypair: dict[str, str] | None = None
     injected_files: list[dict[str, str]] = field(default_factory=list)
+    system_metadata: dict[str, str] = field(default_factory=dict)
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     disk_config: str = "MANUAL"

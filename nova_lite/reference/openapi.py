@@ -6,6 +6,7 @@ as OpenStack's own code generator does it (docs.openstack.org/codegenerator).
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from nova_lite import __version__
@@ -89,6 +90,9 @@ def _operation(reference: Reference, fact: Fact, served: Served, version: Versio
         media: Document = {"schema": components.refer(f"{fact.name}.request", body), "example": example.body}
         made["requestBody"] = {"required": bool(body.get("required")), "content": {_JSON: media}}
     made["responses"] = {str(example.status): _success(fact, served, version, components, example.answer)}
+    variant = fact.operation.at(version)
+    if variant is not None:
+        made["responses"] |= {str(code): {"description": HTTPStatus(code).phrase} for code in variant.other_statuses}
     made["responses"] |= {str(code): _error_reference(code) for code in fact.errors(version)}
     return {word: value for word, value in made.items() if value != ""}
 
