@@ -58,6 +58,30 @@ class Unavailable(NovaLiteError):
     default = "The service is temporarily unavailable."
 
 
+class Gone(NovaLiteError):
+    """It was there when the request came, and no longer is (410)."""
+
+    default = "The resource is no longer there."
+
+
+class TooLarge(NovaLiteError):
+    """More than is taken, or more than there is room for (413)."""
+
+    default = "The request is larger than allowed."
+
+
+class UnsupportedMedia(NovaLiteError):
+    """What was sent is not of the kind that it is said to be (415)."""
+
+    default = "The data is not what it is said to be."
+
+
+class RangeNotSatisfiable(NovaLiteError):
+    """The part asked for does not exist (416)."""
+
+    default = "The requested range cannot be served."
+
+
 class InstanceNotFound(NotFound):
     def __init__(self, instance_id: str) -> None:
         super().__init__(f"Instance {instance_id} could not be found.")

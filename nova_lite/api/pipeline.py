@@ -149,6 +149,10 @@ class Pipeline:
         resp.status = falcon.code_to_http_status(status)
         for name, value in request.headers.items():
             resp.set_header(name, value)
+        if request.stream is not None:
+            resp.content_type = "application/octet-stream"
+            resp.set_stream(*request.stream)
+            return
         document = variant.formats.write(result, self._memoized(request)) if variant.formats.has_output else None
         if document is not None:
             resp.content_type = falcon.MEDIA_JSON

@@ -4,7 +4,7 @@ header."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -47,6 +47,7 @@ class Request:
         self.fields: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.status: int | None = None
+        self.stream: tuple[Iterable[bytes], int] | None = None
         self._engine = engine
         self.creds = policy.credentials(context)
         context.is_admin = self.creds["is_admin"] = engine.is_admin(self.creds)
@@ -91,7 +92,35 @@ class Request:
             self._body_read = True
         return self._body
 
+    def document(self, media_types: tuple[str, ...]) -> Any:
+        """The JSON document sent as one of ``media_types``, of an operation whose body is no JSON object.
+
+        HTTPFault as for ``body``; 415 also where no Content-Type is given.
+        """
+        media_type = self._media_type()
+        if media_type not in media_types:
+            raise HTTPFault(415, f"Unsupported Content-Type {media_type}: send {' or '.join(media_types)}.")
+        return self._read_json()
+
+    def upload(self, media_type: str) -> Any:
+        """What is sent, as a file to read from, of any length. HTTPFault 415 when it is said to be something else."""
+        given = self._media_type()
+        if given != media_type:
+            raise HTTPFault(415, f"Unsupported Content-Type {given}: send {media_type}.")
+        return self.http.stream if self.http.content_length is None else self.http.bounded_stream
+
+    def _media_type(self) -> str:
+        return (self.http.content_type or "").partition(";")[0].strip().lower()
+
     def _read_body(self) -> Any:
+        media_type = self._media_type()
+        if not media_type or media_type == "text/plain" or media_type in JSON_TYPES:
+            return self._read_json()
+        if self._read_bytes():
+            raise HTTPFault(415, f"Unsupported Content-Type {media_type}: send application/json.")
+        return None
+
+    def _read_bytes(self) -> bytes:
         limit = self.conf.max_request_body_size
         length = self.http.content_length
         # A chunked body has no length and is ended by the server; reading one byte past the limit tells it is too long.
@@ -99,11 +128,12 @@ class Request:
         data = b"" if (length or 0) > limit else stream.read(limit + 1)
         if (length or 0) > limit or len(data) > limit:
             raise HTTPFault(413, f"The request body is larger than the {limit} bytes allowed.")
+        return data
+
+    def _read_json(self) -> Any:
+        data = self._read_bytes()
         if not data:
             return None
-        media_type = (self.http.content_type or "").partition(";")[0].strip().lower()
-        if media_type and media_type != "text/plain" and media_type not in JSON_TYPES:
-            raise HTTPFault(415, f"Unsupported Content-Type {media_type}: send application/json.")
         try:
             document = orjson.loads(data)
         except orjson.JSONDecodeError as error:
@@ -167,3 +197,8 @@ class Request:
     def set_header(self, name: str, value: str) -> None:
         """Add a header to the answer, should the request succeed."""
         self.headers[name] = value
+
+    def send(self, pieces: Iterable[bytes], length: int) -> None:
+        """Answer with bytes as they come, ``length`` of them, instead of a document. ``pieces`` is closed at the end,
+        if it can be."""
+        self.stream = (pieces, length)

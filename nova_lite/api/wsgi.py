@@ -95,18 +95,17 @@ def version(base: str, max: str | None = None) -> Callable[[F], F]:
     return mark
 
 
-def response(code: int, version: str | None = None, or_else: int | None = None) -> Callable[[F], F]:
+def response(code: int, version: str | None = None, or_else: int | tuple[int, ...] = ()) -> Callable[[F], F]:
     """The status of success from ``version`` on (from the start, when left out).
 
-    :param or_else: another one, that the method may ask for by ``req.answer_with``.
+    :param or_else: another one, or several, that the method may ask for by ``req.answer_with``.
     """
 
     def mark(function: F) -> F:
         since = Version.parse(version) if version else MIN_2
         said = declaration(function)
         said.responses.append((since, code))
-        if or_else is not None:
-            said.other_statuses |= {or_else}
+        said.other_statuses |= {or_else} if isinstance(or_else, int) else set(or_else)
         return function
 
     return mark

@@ -11,7 +11,9 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``flavors.py``         ``list_flavors get_flavor create_flavor update_flavor delete_flavor set_extra_specs
                        delete_extra_spec add_flavor_access remove_flavor_access``
 ``keypairs.py``        ``list_keypairs get_keypair create_keypair delete_keypair``
-``images.py``          ``list_images get_image``
+``image_listing.py``   ``list_images get_image``
+``image_changes.py``   ``register_image update_image delete_image set_image_active``
+``image_data.py``      ``upload_image download_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
                        availability_zones``
 ``interfaces.py``      ``ports port_of attach_interface detach_interface groups_of_server groups_named_in
@@ -42,7 +44,8 @@ from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
-from nova_lite.compute.images import ImageVerbs
+from nova_lite.compute.image_data import ImageDataVerbs
+from nova_lite.compute.image_listing import ImageVerbs
 from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
 from nova_lite.compute.locks import LockVerbs
@@ -75,6 +78,7 @@ class API(
     FlavorVerbs,
     KeypairVerbs,
     ImageVerbs,
+    ImageDataVerbs,
     HostVerbs,
     InterfaceVerbs,
     OperationVerbs,

@@ -278,9 +278,7 @@ def _usable_image(
     if not image_ref:
         raise exceptions.Invalid("Invalid imageRef provided.")
     image = db_images.get(connection, image_ref)
-    visible = image is not None and (
-        image.visibility == "public" or context.is_admin or image.project_id == context.project_id
-    )
+    visible = image is not None and image.seen_by(context.project_id, bool(context.is_admin))
     if image is None or image.status == db_images.DELETED or not visible:
         raise exceptions.Invalid("Can not find requested image")
     if image.status != "active":

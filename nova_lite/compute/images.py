@@ -1,4 +1,4 @@
-"""The local image store: files below ``<state>/images/<id>/`` and their rows; and what controllers see of it."""
+"""The local image store: files below ``<state>/images/<id>/`` and their rows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ import uuid as uuidlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
-from oslo_config import cfg
 
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
 from nova_lite.compute import shutdown
-from nova_lite.context import RequestContext
 from nova_lite.db import images as db_images
 from nova_lite.db.engine import Database
-from nova_lite.db.tables import images
 from nova_lite.db.times import now
 from nova_lite.disks import importer
 from nova_lite.disks.boot import find, reader
@@ -34,58 +28,12 @@ _NAMESPACE = uuidlib.UUID("5b7e6f0e-6d0c-4c5b-9a55-1c1c27c0f0a1")
 _ANY_MEMORY = 1 << 40
 #: The name of an image's disk in its folder.
 DISK = "disk.raw"
+#: The name of what was uploaded, where it is none of the other files.
+DATA = "data"
+#: The property that names the image of the kernel that servers boot.
+KERNEL_ID = "kernel_id"
+_SECTOR = 512
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
-
-
-class ImageVerbs:
-    """/images (the proxy of microversions up to 2.35, and v3)."""
-
-    conf: cfg.ConfigOpts
-    database: Database
-
-    def list_images(
-        self,
-        context: RequestContext,
-        *,
-        filters: dict[str, Any] | None = None,
-        limit: int | None = None,
-        marker: str | None = None,
-    ) -> list[objects.Image]:
-        """Images that the caller may boot, oldest first.
-
-        :param filters: ``name``, ``status``, ``visibility``, ``min_ram``, ``min_disk`` (exact), ``changes_since`` (a
-            time), ``size_min``, ``size_max`` (bytes), ``properties`` ({name: value}, all must match).
-        """
-        conditions: list[sa.ColumnElement[bool]] = []
-        if not context.is_admin:
-            own = images.c.project_id == context.project_id
-            conditions.append(sa.or_(images.c.visibility == "public", own))
-        properties: dict[str, str] = {}
-        for name, value in (filters or {}).items():
-            if name in ("name", "status", "visibility", "min_ram", "min_disk"):
-                conditions.append(images.c[name] == value)
-            elif name == "changes_since":
-                conditions.append(images.c.updated_at >= value)
-            elif name in ("size_min", "size_max"):
-                conditions.append(images.c.size >= value if name == "size_min" else images.c.size <= value)
-            elif name == "properties":
-                properties = dict(value)
-            else:
-                raise exceptions.Invalid(f"Invalid filter field: {name}.")
-        with self.database.read() as connection:
-            found = db_images.list_(connection, conditions, None if properties else limit, marker)
-        matching = [image for image in found if properties.items() <= image.properties.items()]
-        return matching if limit is None else matching[:limit]
-
-    def get_image(self, context: RequestContext, image_id: str) -> objects.Image:
-        """NotFound for one that does not exist or is another project's private one."""
-        with self.database.read() as connection:
-            image = db_images.get(connection, image_id)
-        if image is None or image.status == db_images.DELETED:
-            raise exceptions.ImageNotFound(image_id)
-        if not (image.visibility == "public" or context.is_admin or image.project_id == context.project_id):
-            raise exceptions.ImageNotFound(image_id)
-        return image
 
 
 class ImageStore:
@@ -219,10 +167,76 @@ class ImageStore:
             properties=dict(properties or {}),
             created_at=at,
             updated_at=at,
+            data=_only_file(kernel_name, initramfs_name, kernel is None, taken),
+            container_format="bare",
         )
         with self._database.write() as connection:
             db_images.insert(connection, image, self._host)
         return image
+
+    def accept(self, image: objects.Image, form: str | None, max_size: int) -> objects.Image:
+        """Publish an image whose data lies in its folder ``beside``; what it is then.
+
+        :param form: the disk's format; None for a kernel or an initramfs, as ``disk_format`` says.
+        :param max_size: the largest disk that is taken, in bytes.
+        :raises ImportRefused: the data is not that. Raises OSError.
+        """
+        folder = self.beside(image.id)
+        if not image.size:
+            made = image
+        elif form is not None:
+            made = self._accept_disk(image, form, max_size)
+        elif image.disk_format == "aki":
+            try:
+                made = replace(image, kernel=DATA, kernel_format=_check_files(folder / DATA, None, None, "", 0))
+            except exceptions.Invalid as error:
+                raise importer.ImportRefused(str(error)) from error
+        else:
+            made = replace(image, initramfs=DATA)
+        self._publish(image.id)
+        return made
+
+    def _accept_disk(self, image: objects.Image, form: str, max_size: int) -> objects.Image:
+        folder = self.beside(image.id)
+        if form == "raw" and image.size % _SECTOR:  # filled up with zeros, as QEMU reads it
+            os.truncate(folder / DATA, image.size + _SECTOR - image.size % _SECTOR)
+        taken = importer.import_disk(folder / DATA, folder / DISK, form, max_size, hash_value=image.os_hash_value)
+        image = replace(image, disk=DISK, virtual_size=taken.virtual_size)
+        if form == "raw":
+            (folder / DATA).unlink()
+            image = replace(image, data=DISK)
+        if image.properties.get(KERNEL_ID):
+            return image
+        try:
+            payload = _boot_files(folder / DISK, folder, LOG.info)
+            if payload is None:
+                return image
+            kernel_format = _check_files(payload.kernel, None, payload.initramfs, payload.cmdline, image.min_ram)
+        except exceptions.Invalid as error:
+            LOG.warning("What image %s boots is looked for when a server starts: %s", image.id, error)
+            return image
+        return replace(
+            image,
+            kernel=f"{BOOT}/{payload.kernel.name}",
+            kernel_format=kernel_format,
+            initramfs=f"{BOOT}/{payload.initramfs.name}" if payload.initramfs else None,
+            cmdline=payload.cmdline,
+        )
+
+    def data(self, image: objects.Image) -> tuple[Path | None, int]:
+        """The one file that an image is, and its size in bytes; (None, 0) where there is none.
+
+        Of a disk that was given in another format and not kept so, the raw one.
+        """
+        folder = self._paths.images / image.id
+        if image.data:
+            return folder / image.data, image.size
+        return (folder / image.disk, image.virtual_size or 0) if image.disk else (None, 0)
+
+    def discard(self, image_id: str) -> None:
+        """Delete the files of an image that has no row any more."""
+        for folder in (self.beside(image_id), self._paths.images / image_id):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def beside(self, image_id: str) -> Path:
         """Where an image is put together."""
@@ -264,7 +278,8 @@ class ImageStore:
         self._publish(image.id)
         if virtual_size is None:
             return replace(image, size=size)
-        return replace(image, size=size, disk=DISK, disk_format="raw", virtual_size=virtual_size)
+        image = replace(image, size=size, disk=DISK, disk_format="raw", virtual_size=virtual_size)
+        return replace(image, size=virtual_size, data=DISK) if from_disk else image
 
     def _copy(self, files: dict[str, Path], image_id: str) -> int:
         """Copy ``files`` to a new folder, and sync them. The size of all."""
@@ -346,6 +361,13 @@ def _boot_files(disk: Path, folder: Path, warn: Callable[[str], object]) -> find
         return None
     except reader.ReaderError as error:
         raise exceptions.Invalid(f"{disk}: {error}") from error
+
+
+def _only_file(kernel: str, initramfs: str | None, from_disk: bool, taken: importer.Disk) -> str | None:
+    """Which file is the image as it was given, if one is."""
+    if from_disk:
+        return DISK if taken.format == "raw" else None
+    return kernel if not (initramfs or taken.format) else None
 
 
 def _sync_folder(path: Path) -> None:

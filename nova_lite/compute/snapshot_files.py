@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import states
+from nova_lite.compute import image_data, states
 from nova_lite.compute.images import DISK, ImageStore
 from nova_lite.db import images as db_images
 from nova_lite.db import operations as db_operations
@@ -148,12 +148,14 @@ class Snapshots:
             ]
             kept = {str(args.get("image_id")) for args in wanted}
             for image in db_images.of_host(connection, host):
-                if image.status == db_images.SAVING and image.id not in kept:
+                if image.status == db_images.SAVING and image.data is not None:
+                    image_data.recover(connection, self._images, image)
+                elif image.status == db_images.SAVING and image.id not in kept:
                     db_images.update(connection, image.id, status=db_images.KILLED, updated_at=now())
                     shutil.rmtree(self._images.beside(image.id), ignore_errors=True)
 
 
-_WRITTEN = ("kernel", "kernel_format", "initramfs", "cmdline", "disk", "disk_format", "virtual_size", "size")
+_WRITTEN = ("kernel", "kernel_format", "initramfs", "cmdline", "disk", "disk_format", "virtual_size", "size", "data")
 
 
 def ended(connection: Connection, operation: objects.Operation, succeeded: bool) -> None:

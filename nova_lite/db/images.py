@@ -16,6 +16,9 @@ DELETED = "deleted"
 #: Of an image that is being made of a server, and of one that could not be.
 SAVING, KILLED = "saving", "killed"
 
+#: Of an image without data yet, and of one whose data nobody gets for now.
+QUEUED, DEACTIVATED = "queued", "deactivated"
+
 _FIELDS = [column.name for column in images.columns if column.name != "host"]
 _SELECT = sa.select(*(images.c[name] for name in _FIELDS))
 

@@ -240,6 +240,12 @@ images = sa.Table(
     sa.Column("virtual_size", sa.BigInteger),
     sa.Column("os_hash_algo", sa.String(16)),
     sa.Column("os_hash_value", sa.String(128)),
+    sa.Column("data", sa.String(255)),
+    sa.Column("checksum", sa.String(32)),
+    sa.Column("container_format", sa.String(16)),
+    sa.Column("protected", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("os_hidden", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("tags", Json, nullable=False, server_default="[]"),
 )
 
 block_device_mapping = sa.Table(

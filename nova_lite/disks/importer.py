@@ -41,19 +41,25 @@ Progress = Callable[[int, int], None]
 
 
 def import_disk(
-    source: Path, target: Path, claimed: str | None, max_size: int, progress: Progress | None = None
+    source: Path,
+    target: Path,
+    claimed: str | None,
+    max_size: int,
+    progress: Progress | None = None,
+    hash_value: str | None = None,
 ) -> Disk:
     """Convert ``source`` into the new raw file ``target``, which is on disk when this returns.
 
     :param claimed: the format that the giver names; None recognises it.
     :param max_size: the largest disk that is taken, in bytes.
     :param progress: called with bytes of the disk done and in all.
+    :param hash_value: of ``source``, if it is known.
     :raises ImportRefused: nothing is left at ``target`` then, nor after any other exception.
     """
     try:
         with open(source, "rb") as reader:
-            hash_value = hashlib.file_digest(reader, HASH_ALGORITHM).hexdigest()
-            size = reader.tell()
+            hash_value = hash_value or hashlib.file_digest(reader, HASH_ALGORITHM).hexdigest()
+            size = reader.seek(0, os.SEEK_END)
             reader.seek(0)
             form, virtual_size = _convert(reader.fileno(), source, target, claimed, max_size, progress)
     except OSError as error:

@@ -19,6 +19,9 @@ class Image:
     ``kernel_format`` says how the kernel is started: ``flat16`` (real mode at 0x10000), ``elf64``, ``pvh`` or
     ``bzimage``. Where no kernel was given beside the disk, both are of the one that was found on it, in the folder
     BOOT, or "" if there is none.
+
+    ``data`` names the file below the store that is the image as it was given, None where several were or none is kept;
+    ``checksum`` is its md5. ``disk_format`` and ``container_format`` are None as long as nobody has said them.
     """
 
     id: str
@@ -41,11 +44,21 @@ class Image:
     properties: dict[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    data: str | None = None
+    checksum: str | None = None
+    container_format: str | None = None
+    protected: bool = False
+    os_hidden: bool = False
+    tags: list[str] = field(default_factory=list)
 
     @property
     def boots_from_disk(self) -> bool:
         """Whether servers of it boot what their own disks say."""
         return bool(self.disk) and (not self.kernel or self.kernel.startswith(f"{BOOT}/"))
+
+    def seen_by(self, project_id: str | None, is_admin: bool) -> bool:
+        """Whether a caller of that project may know of it, and make servers of it."""
+        return self.visibility in ("public", "community") or is_admin or self.project_id == project_id
 
     def policy_target(self) -> dict[str, object]:
         return {"project_id": self.project_id}

@@ -6,23 +6,35 @@ from oslo_policy import policy
 
 from nova_lite.policies import base
 
-_RULES = [
-    policy.DocumentedRuleDefault(
-        name="get_images",
-        check_str=base.PROJECT_READER_OR_ADMIN,
-        description="List images.",
-        operations=[{"method": "GET", "path": "/image/v2/images"}],
-        scope_types=["project"],
+_IMAGES, _IMAGE = "/image/v2/images", "/image/v2/images/{image_id}"
+_MEMBER = base.PROJECT_MEMBER_OR_ADMIN
+# What a caller may not see is not found before a rule is asked.
+_RULES = {
+    "get_images": (base.PROJECT_READER_OR_ADMIN, "List images.", "GET", _IMAGES),
+    "get_image": (base.RULE_ANY, "Show an image.", "GET", _IMAGE),
+    "add_image": (_MEMBER, "Register an image.", "POST", _IMAGES),
+    "modify_image": (_MEMBER, "Change an image.", "PATCH", _IMAGE),
+    "delete_image": (_MEMBER, "Delete an image.", "DELETE", _IMAGE),
+    "publicize_image": (base.ADMIN, "Show an image to everybody.", "PATCH", _IMAGE),
+    "communitize_image": (_MEMBER, "Let everybody use an image who knows of it.", "PATCH", _IMAGE),
+    "upload_image": (_MEMBER, "Upload the data of an image.", "PUT", f"{_IMAGE}/file"),
+    "download_image": (
+        "role:member or rule:context_is_admin", "Download the data of an image.", "GET", f"{_IMAGE}/file"
     ),
-    policy.DocumentedRuleDefault(
-        name="get_image",
-        check_str=base.RULE_ANY,  # what a caller may not see is not found before this is asked
-        description="Show an image.",
-        operations=[{"method": "GET", "path": "/image/v2/images/{image_id}"}],
-        scope_types=["project"],
-    ),
-]
+    "deactivate": (_MEMBER, "Let nobody use an image.", "POST", f"{_IMAGE}/actions/deactivate"),
+    "reactivate": (_MEMBER, "Let an image be used again.", "POST", f"{_IMAGE}/actions/reactivate"),
+    "get_members": (base.PROJECT_READER_OR_ADMIN, "List the projects that share an image.", "GET", f"{_IMAGE}/members"),
+}  # fmt: skip
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    return list(_RULES)
+    return [
+        policy.DocumentedRuleDefault(
+            name=name,
+            check_str=check,
+            description=description,
+            operations=[{"method": method, "path": path}],
+            scope_types=["project"],
+        )
+        for name, (check, description, method, path) in _RULES.items()
+    ]

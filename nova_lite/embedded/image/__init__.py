@@ -1,1 +1,1 @@
-"""Image v2 over the local image store: what clients look at before they ask for a server."""
+"""Image v2 over the local image store: what servers boot, uploaded and managed by the projects that own it."""

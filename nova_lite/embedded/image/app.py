@@ -17,9 +17,11 @@ from nova_lite.api.operations import Table, collect
 from nova_lite.api.service import Service
 from nova_lite.api.versions import Version
 from nova_lite.embedded.image.controller import ImageController, ImagesController
+from nova_lite.embedded.image.data_controller import ImageDataController
+from nova_lite.embedded.image.info_controller import ImageInfoController, InfoController
 
-# What of Glance's history is here: listing and showing, hidden images and hashes.
-_NEWEST = "v2.7"
+# Glance's history as far as it is about one store: hidden images and hashes came last.
+_VERSIONS = tuple(f"v2.{minor}" for minor in (7, 6, 5, 4, 3, 2, 1, 0))
 
 
 def _error_body(code: int, message: str, major: int, request_id: str) -> Mapping[str, object]:
@@ -35,7 +37,8 @@ SERVICE = Service(
 
 
 def build_table(compute: Any, known_rules: frozenset[str]) -> Table:
-    return collect([ImagesController(compute), ImageController(compute)], known_rules)
+    kinds = (ImagesController, ImageController, ImageDataController, ImageInfoController, InfoController)
+    return collect([kind(compute) for kind in kinds], known_rules)
 
 
 def build(conf: cfg.ConfigOpts, engine: policy.PolicyEngine, strategy: auth.Strategy, compute: Any) -> falcon.App:
@@ -61,4 +64,8 @@ class _Discovery:
         links = [{"rel": "self", "href": f"{http.prefix}/v2/"}]
         resp.status = falcon.HTTP_300
         resp.content_type = falcon.MEDIA_JSON
-        resp.data = orjson.dumps({"versions": [{"id": _NEWEST, "status": "CURRENT", "links": links}]})
+        listed = [
+            {"id": name, "status": "SUPPORTED" if number else "CURRENT", "links": links}
+            for number, name in enumerate(_VERSIONS)
+        ]
+        resp.data = orjson.dumps({"versions": listed})

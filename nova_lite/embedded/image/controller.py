@@ -1,48 +1,16 @@
-"""Images: listing and showing them. They are added by ``nova-lite image add``."""
+"""Images: listed, shown, registered, changed and deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, TypedDict
 from urllib.parse import urlencode
 
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.pages import page_size
-from nova_lite.api.times import rfc3339
-from nova_lite.embedded.image import formats
+from nova_lite.embedded.image import formats, listing, patches, views
 
 FORMATS = schemas.of_module(formats, 2)
-_DEFAULT_PAGE = 25  # Glance's limit_param_default
-
-_KEYS: dict[str, Callable[[objects.Image], Any]] = {
-    "id": lambda image: image.id,
-    "name": lambda image: image.name,
-    "status": lambda image: image.status.lower(),
-    "visibility": lambda image: image.visibility,
-    "owner": lambda image: image.project_id,
-    "size": lambda image: image.size,
-    "virtual_size": lambda image: image.virtual_size,
-    "disk_format": lambda image: image.disk_format or "raw",
-    "container_format": lambda image: "bare",
-    "min_disk": lambda image: image.min_disk,
-    "min_ram": lambda image: image.min_ram,
-    "created_at": lambda image: rfc3339(image.created_at),
-    "updated_at": lambda image: rfc3339(image.updated_at),
-    "os_hash_algo": lambda image: image.os_hash_algo,
-    "os_hash_value": lambda image: image.os_hash_value,
-    "checksum": lambda image: None,
-    "tags": lambda image: [],
-    "protected": lambda image: False,
-    "os_hidden": lambda image: False,
-    "self": lambda image: f"/v2/images/{image.id}",
-    "file": lambda image: f"/v2/images/{image.id}/file",
-    "schema": lambda image: "/v2/schemas/image",
-}
-_OWN_FILTERS = ("name", "min_ram", "min_disk", "size_min", "size_max")
-#: Filters that are compared with what an answer shows; the others are the image store's own.
-_COMPARED = ("id", "owner", "disk_format", "container_format", "status")
-_SORTED_BY = ("name", "status", "size", "id", "created_at", "updated_at", "disk_format", "container_format")
 
 
 class ListParams(TypedDict, total=False):
@@ -53,6 +21,13 @@ class ListParams(TypedDict, total=False):
     disk_format: str
     container_format: str
     id: str
+    checksum: str
+    os_hash_value: str
+    created_at: str
+    updated_at: str
+    tag: list[str]
+    protected: bool
+    os_hidden: bool
     min_ram: int
     min_disk: int
     size_min: int
@@ -62,6 +37,14 @@ class ListParams(TypedDict, total=False):
     sort: str
     sort_key: list[str]
     sort_dir: list[str]
+
+
+class CreateParams(TypedDict, total=False):
+    document: dict[str, Any]
+
+
+class TagParams(TypedDict, total=False):
+    tag: str
 
 
 class ImagesController(wsgi.Controller):
@@ -74,41 +57,35 @@ class ImagesController(wsgi.Controller):
     @validation.schema(FORMATS.list)
     def list(self, req: wsgi.Request, obj: None, params: ListParams) -> dict[str, Any]:
         """List the images that the caller can make servers of: the newest first, unless it is said otherwise."""
-        own: dict[str, Any] = {
-            key: params[key] for key in ("name", "min_ram", "min_disk", "size_min", "size_max") if key in params
-        }
-        if params.get("visibility", "all") != "all":
-            own["visibility"] = params["visibility"]
+        own = {"os_hidden": params.get("os_hidden", False), "visibility": params.get("visibility")}
         found = self.compute.list_images(req.context, filters=own)
-        for key in _COMPARED:
-            if key in params:
-                found = [image for image in found if _KEYS[key](image) == params[key]]  # type: ignore[literal-required]
-        for key, descending in reversed(_order(params)):
-            found.sort(key=lambda image, key=key: (str(_KEYS[key](image) or ""), image.id), reverse=descending)
-        size = page_size({"limit": params.get("limit", _DEFAULT_PAGE)}, self.compute.conf.api.max_limit)
-        begin = _after([image.id for image in found], params.get("marker"))
-        page = found[begin : begin + size]
+        found = listing.ordered(listing.narrowed(found, params, req.query), params)
+        size = page_size({"limit": params.get("limit", listing.DEFAULT_PAGE)}, self.compute.conf.api.max_limit)
+        behind = listing.after(found, params.get("marker"))
+        page = behind[:size]
         first = {name: values for name, values in req.query.items() if name != "marker"}
-        answer = {"images": [view(image) for image in page], "schema": "/v2/schemas/images", "first": _link(first)}
-        if page and begin + size < len(found):
+        answer = {
+            "images": [views.image(image) for image in page],
+            "schema": "/v2/schemas/images",
+            "first": _link(first),
+        }
+        if page and size < len(behind):
             answer["next"] = _link(first | {"marker": [page[-1].id]})
         return answer
 
-    @wsgi.route("GET", "/schemas/image", policy="get_images")
+    @wsgi.route("POST", "/images", policy="add_image")
     @wsgi.version(base="2.1")
-    @wsgi.response(200)
-    @validation.schema(FORMATS.show_schema)
-    def show_schema(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
-        """The JSON schema of an image."""
-        return {"schema": _SCHEMA}
-
-    @wsgi.route("GET", "/schemas/images", policy="get_images")
-    @wsgi.version(base="2.1")
-    @wsgi.response(200)
-    @validation.schema(FORMATS.list_schema)
-    def list_schema(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
-        """The JSON schema of a listing."""
-        return {"schema": {"name": "images", "properties": {"images": {"type": "array", "items": _SCHEMA}}}}
+    @wsgi.response(201)
+    @wsgi.expected_errors(400, 403, 409, 413)
+    @validation.schema(FORMATS.create)
+    def create(self, req: wsgi.Request, obj: None, params: CreateParams) -> dict[str, Any]:
+        """Register an image; its data is uploaded afterwards."""
+        document = params["document"]
+        values = patches.said(document)
+        _check_visibility(req, values.get("visibility"))
+        image = self.compute.register_image(req.context, document.get("id"), **values)
+        req.set_header("Location", f"{req.http.prefix}/v2/images/{image.id}")
+        return {"document": views.image(image)}
 
 
 class ImageController(wsgi.Controller):
@@ -122,56 +99,79 @@ class ImageController(wsgi.Controller):
     @validation.schema(FORMATS.show)
     def show(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
         """Show an image."""
-        return {"image": view(obj)}
+        return {"document": views.image(obj)}
+
+    @wsgi.route("PATCH", "/images/{image_id}", policy="modify_image")
+    @wsgi.version(base="2.1")
+    @wsgi.response(200)
+    @wsgi.expected_errors(400, 403, 404, 409, 413)
+    @validation.schema(FORMATS.update)
+    def update(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
+        """Change what is said of an image, by a JSON patch."""
+        document = req.document((patches.DRAFT_10, patches.DRAFT_4))
+        media_type = str(req.http.content_type).partition(";")[0].strip().lower()
+        values = patches.applied(obj, document, media_type)
+        if values.get("visibility") != obj.visibility:
+            _check_visibility(req, values.get("visibility"))
+        return {"document": views.image(self.compute.update_image(req.context, obj, **values))}
+
+    @wsgi.route("DELETE", "/images/{image_id}", policy="delete_image")
+    @wsgi.version(base="2.1")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404)
+    @validation.schema(FORMATS.delete)
+    def delete(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
+        """Delete an image; servers that were made of it go on."""
+        self.compute.delete_image(req.context, obj)
+
+    @wsgi.route("PUT", "/images/{image_id}/tags/{tag}", policy="modify_image")
+    @wsgi.version(base="2.1")
+    @wsgi.response(204)
+    @wsgi.expected_errors(400, 403, 404, 413)
+    @validation.schema(FORMATS.add_tag)
+    def add_tag(self, req: wsgi.Request, obj: objects.Image, params: TagParams) -> None:
+        """Give an image a tag."""
+        tag = params["tag"]
+        if len(tag) > 255:
+            raise exceptions.Invalid("Provided tag is too long: it has at most 255 characters.")
+        self.compute.update_image(req.context, obj, tags=sorted({*obj.tags, tag}))
+
+    @wsgi.route("DELETE", "/images/{image_id}/tags/{tag}", policy="modify_image")
+    @wsgi.version(base="2.1")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404)
+    @validation.schema(FORMATS.remove_tag)
+    def remove_tag(self, req: wsgi.Request, obj: objects.Image, params: TagParams) -> None:
+        """Take a tag from an image."""
+        if params["tag"] not in obj.tags:
+            raise exceptions.NotFound(f"Image {obj.id} has no tag {params['tag'][:255]}.")
+        self.compute.update_image(req.context, obj, tags=[tag for tag in obj.tags if tag != params["tag"]])
+
+    @wsgi.route("POST", "/images/{image_id}/actions/deactivate", policy="deactivate")
+    @wsgi.version(base="2.1")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404, 409)
+    @validation.schema(FORMATS.deactivate)
+    def deactivate(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
+        """Let nobody download an image or make servers of it."""
+        self.compute.set_image_active(req.context, obj, False)
+
+    @wsgi.route("POST", "/images/{image_id}/actions/reactivate", policy="reactivate")
+    @wsgi.version(base="2.1")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404, 409)
+    @validation.schema(FORMATS.reactivate)
+    def reactivate(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
+        """Let an image be used again."""
+        self.compute.set_image_active(req.context, obj, True)
 
 
-def view(image: objects.Image) -> dict[str, Any]:
-    """The fixed keys, and the image's own properties beside them; a property never takes a fixed key's place."""
-    return dict(image.properties) | {key: read(image) for key, read in _KEYS.items()}
-
-
-def _order(params: ListParams) -> Any:
-    """Pairs of a key and whether it descends. Invalid names what cannot be sorted by."""
-    if "sort" in params:
-        parts = [part.partition(":") for part in params["sort"].split(",")]
-        pairs = [(key.strip(), (direction or "desc").strip()) for key, _, direction in parts]
-    else:
-        keys, directions = params.get("sort_key", ["created_at"]), params.get("sort_dir", ["desc"])
-        if len(directions) not in (1, len(keys)):
-            raise exceptions.Invalid("sort_dir: one direction for all keys, or one for each, is needed")
-        pairs = list(zip(keys, directions * len(keys) if len(directions) == 1 else directions, strict=False))
-    for key, direction in pairs:
-        if key not in _SORTED_BY:
-            raise exceptions.Invalid(f"sort_key: {key[:80]} is none of {', '.join(_SORTED_BY)}")
-        if direction not in ("asc", "desc"):
-            raise exceptions.Invalid(f"sort_dir: {direction[:80]} is neither asc nor desc")
-    return [(key, direction == "desc") for key, direction in pairs]
-
-
-def _after(ids: Any, marker: str | None) -> int:
-    if marker is None:
-        return 0
-    if marker not in ids:
-        raise exceptions.Invalid(f"marker: there is no image {marker[:80]} in this listing")
-    return int(ids.index(marker)) + 1
+def _check_visibility(req: wsgi.Request, visibility: str | None) -> None:
+    """Showing an image to everybody has rules of its own."""
+    rule = {"public": "publicize_image", "community": "communitize_image"}.get(visibility or "")
+    if rule is not None:
+        req.authorize(rule)
 
 
 def _link(query: dict[str, Any]) -> str:
     return "/v2/images" + (f"?{urlencode(query, doseq=True)}" if query else "")
-
-
-_SCHEMA = {
-    "name": "image",
-    "properties": {
-        key: {"type": ["null", "integer" if key in ("size", "virtual_size", "min_disk", "min_ram") else "string"]}
-        for key in _KEYS
-        if key not in ("tags", "protected", "os_hidden")
-    }
-    | {
-        "tags": {"type": "array", "items": {"type": "string"}},
-        "protected": {"type": "boolean"},
-        "os_hidden": {"type": "boolean"},
-    },
-    "additionalProperties": {"type": "string"},
-    "links": [{"rel": "self", "href": "{self}"}, {"rel": "enclosure", "href": "{file}"}],
-}

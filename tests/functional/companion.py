@@ -1,0 +1,28 @@
+"""An embedded companion over the Compute API's own database, in process; tokens are noauth2's ``user:project:roles``."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import falcon.testing
+
+from nova_lite.api import auth
+from nova_lite.api.policy import PolicyEngine
+from tests.functional.cloud import MEMBER, Cloud
+
+
+class Companion:
+    """``companion(method, path, token)`` is a request below the companion's own mount point."""
+
+    def __init__(self, cloud: Cloud, module: ModuleType) -> None:
+        """:param module: the companion's ``app``."""
+        conf = cloud.compute.conf
+        self.app = module.build(conf, PolicyEngine(None), auth.strategy(conf), cloud.compute)
+        self._client = falcon.testing.TestClient(self.app)
+
+    def __call__(
+        self, method: str, path: str, token: str | None = MEMBER, headers: dict[str, str] | None = None, **request: Any
+    ) -> falcon.testing.Result:
+        sent = dict(headers or {}) | ({"X-Auth-Token": token} if token else {})
+        return self._client.simulate_request(method, path, headers=sent, **request)
