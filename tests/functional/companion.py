@@ -1,4 +1,4 @@
-"""An embedded companion over the Compute API's own database, in process; tokens are noauth2's ``user:project:roles``."""
+"""An embedded companion over the Compute API's database, in process; tokens are noauth2's ``user:project:roles``."""
 
 from __future__ import annotations
 
