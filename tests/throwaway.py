@@ -78,5 +78,5 @@ class Client:
         if version:
             headers["OpenStack-API-Version"] = f"compute {version}"
         prefix = "/v3" if version and version.startswith("3") else "/v2.1"
-        full = path if path.startswith(("/v2.1", "/v3")) else prefix + path
+        full = path if path.startswith(("/v2/", "/v2.1", "/v3")) else prefix + path
         return self._client.simulate_request(method, full, headers=headers, **request)

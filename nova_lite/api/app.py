@@ -96,6 +96,8 @@ def assemble(
     app = falcon_app(table, engine, strategy or auth.strategy(conf), loaders(compute), conf.api, read_in_turn=in_turn)
     documents = discovery.Discovery(conf.api.endpoint_url)
     app.add_route("/", documents)
+    for path in ("/v2", "/v2/"):
+        app.add_route(path, documents, suffix="legacy")
     for path in ("/v2.1", "/v2.1/"):
         app.add_route(path, documents, suffix="v2")
     for path in ("/v3", "/v3/"):
@@ -105,7 +107,7 @@ def assemble(
     app.add_route("/healthcheck", health)
 
     app.add_route("/v2.1/{project_id}", documents, suffix="v2")
-    app.add_sink(documents.multiple_choices, r"/(?!v2\.1(?:/|$)|v3(?:/|$)).+")
+    app.add_sink(documents.multiple_choices, r"/(?!v2(?:/|$)|v2\.1(?:/|$)|v3(?:/|$)).+")
     return app
 
 

@@ -1,4 +1,4 @@
-"""Version discovery at ``/``, ``/v2.1/`` and ``/v3/``, 300 for anything else below the root, and the health check.
+"""Version discovery: ``/``, ``/v2/``, ``/v2.1/``, ``/v3/``, 300 for anything else below the root; and the health check.
 
 All of it derives from versions.HISTORY. Documents have the form that keystoneauth reads
 (nova/doc/api_samples/versions).
@@ -15,43 +15,51 @@ import orjson
 from nova_lite.api import versions
 
 DESCRIBED_BY = "https://docs.openstack.org/api-ref/compute/"
-_PREFIX = {2: "v2.1", 3: "v3"}
-# Major 3 is ours and still grows, so clients that take "the newest" without being told stay on Nova's API.
-_FACTS: dict[int, dict[str, str]] = {
-    2: {"id": "v2.1", "status": "CURRENT", "updated": "2013-07-23T11:33:21Z"},
-    3: {"id": "v3.0", "status": "EXPERIMENTAL", "updated": "2026-11-21T00:00:00Z"},
+# In the order of the list: clients of old look at the first entry. Major 3 is ours and still grows, so clients that
+# take "the newest" without being told stay on Nova's API.
+LEGACY, V2, V3 = "v2", "v2.1", "v3"
+_FACTS: dict[str, dict[str, str]] = {
+    LEGACY: {"id": "v2.0", "status": "DEPRECATED", "updated": "2025-07-04T12:00:00Z"},
+    V2: {"id": "v2.1", "status": "CURRENT", "updated": "2013-07-23T11:33:21Z"},
+    V3: {"id": "v3.0", "status": "EXPERIMENTAL", "updated": "2026-11-21T00:00:00Z"},
 }
+_RANGES = {
+    LEGACY: ("", ""),  # knows no microversions
+    V2: tuple(map(str, versions.MAJORS[2])),
+    V3: tuple(map(str, versions.MAJORS[3])),
+}
+_MEDIA_TYPES = {LEGACY: "2", V2: "2.1", V3: "3.0"}
 
 
-def describe(major: int, base_url: str) -> dict[str, Any]:
+def describe(prefix: str, base_url: str) -> dict[str, Any]:
     """One entry of the version list."""
-    minimum, maximum = versions.MAJORS[major]
-    facts = _FACTS[major]
+    facts = _FACTS[prefix]
+    minimum, maximum = _RANGES[prefix]
     return {
         "id": facts["id"],
         "status": facts["status"],
-        "version": str(maximum),
-        "min_version": str(minimum),
+        "version": maximum,
+        "min_version": minimum,
         "updated": facts["updated"],
-        "links": [{"rel": "self", "href": f"{base_url}/{_PREFIX[major]}/"}],
+        "links": [{"rel": "self", "href": f"{base_url}/{prefix}/"}],
     }
 
 
-def document(major: int, base_url: str) -> dict[str, Any]:
+def document(prefix: str, base_url: str) -> dict[str, Any]:
     """The document at the root of one major version."""
-    entry = describe(major, base_url)
+    entry = describe(prefix, base_url)
     entry["links"].append({"rel": "describedby", "type": "text/html", "href": DESCRIBED_BY})
     entry["media-types"] = [
         {
             "base": "application/json",
-            "type": f"application/vnd.openstack.compute+json;version={'2.1' if major == 2 else '3.0'}",
+            "type": f"application/vnd.openstack.compute+json;version={_MEDIA_TYPES[prefix]}",
         }
     ]
     return {"version": entry}
 
 
 class Discovery:
-    """Falcon resource for the three documents and the 300; none of them needs a token."""
+    """Falcon resource for the documents and the 300; none of them needs a token."""
 
     def __init__(self, endpoint_url: str | None) -> None:
         self._endpoint_url = endpoint_url
@@ -61,28 +69,32 @@ class Discovery:
 
     def on_get(self, http: falcon.Request, resp: falcon.Response) -> None:
         """All versions."""
-        _json(resp, {"versions": [describe(major, self._base(http)) for major in sorted(versions.MAJORS)]})
+        _json(resp, {"versions": [describe(prefix, self._base(http)) for prefix in _FACTS]})
+
+    def on_get_legacy(self, http: falcon.Request, resp: falcon.Response) -> None:
+        """The document of /v2, which is 2.1 for clients that know no versions."""
+        _json(resp, document(LEGACY, self._base(http)))
 
     def on_get_v2(self, http: falcon.Request, resp: falcon.Response, project_id: str | None = None) -> None:
         """The document of major 2; behind a project, as in the catalogs of old, only behind the caller's own."""
         if project_id is not None and project_id != http.context.request.context.project_id:
             raise falcon.HTTPRouteNotFound()
-        _json(resp, document(2, self._base(http)))
+        _json(resp, document(V2, self._base(http)))
 
     def on_get_v3(self, http: falcon.Request, resp: falcon.Response) -> None:
-        _json(resp, document(3, self._base(http)))
+        _json(resp, document(V3, self._base(http)))
 
     def multiple_choices(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
         """Any path outside the versions: 300 with where the same path would be in each, as Nova answers."""
         base = self._base(req)
         choices = []
-        for major in sorted(versions.MAJORS):
+        for prefix, facts in _FACTS.items():
             choices.append(
                 {
-                    "id": _FACTS[major]["id"],
-                    "status": _FACTS[major]["status"],
-                    "links": [{"rel": "self", "href": f"{base}/{_PREFIX[major]}{req.path}"}],
-                    "media-types": document(major, base)["version"]["media-types"],
+                    "id": facts["id"],
+                    "status": facts["status"],
+                    "links": [{"rel": "self", "href": f"{base}/{prefix}{req.path}"}],
+                    "media-types": document(prefix, base)["version"]["media-types"],
                 }
             )
         resp.status = falcon.HTTP_300

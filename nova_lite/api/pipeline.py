@@ -73,6 +73,12 @@ class Pipeline:
         if self._service.public.fullmatch(http.path):
             return
         self._engine.refresh()
+        if self._service.legacy is not None and http.path.startswith(self._service.legacy[0]):
+            http.context.request = self._authenticate(http)
+            http.context.request.legacy = True
+            http.context.request.version = versions.default(http.context.major)
+            http.path = self._service.legacy[1] + http.path.removeprefix(self._service.legacy[0])
+            return
         if self._service.version is not None:
             http.context.request = self._authenticate(http)
             http.context.request.version = self._service.version
@@ -221,7 +227,9 @@ class Pipeline:
         formats = variant.formats
         try:
             params = formats.read(
-                request.query if formats.has_query else None, request.body if formats.has_input else None
+                request.query if formats.has_query else None,
+                request.body if formats.has_input else None,
+                relaxed=request.legacy,
             )
         except validation.ValidationFailed as error:
             raise HTTPFault(400, str(error)) from error

@@ -27,9 +27,9 @@ JSON_TYPES = ("application/json", "application/vnd.openstack.compute+json")
 class Request:
     """One request after authentication.
 
-    ``context`` the caller, ``creds`` what rules see of it; ``version`` the negotiated version; ``fields`` the values
-    of the path's fields; ``query`` name → list of values; ``body`` the parsed JSON document or None; ``conf`` the
-    options of group ``[api]``.
+    ``context`` the caller, ``creds`` what rules see of it; ``version`` the negotiated version; ``legacy`` whether the
+    client speaks /v2, which knows no versions; ``fields`` the values of the path's fields; ``query`` name → list of
+    values; ``body`` the parsed JSON document or None; ``conf`` the options of group ``[api]``.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Request:
         self.conf = conf
         self.context = context
         self.version: Version = None  # type: ignore[assignment]  # set by the next step of the pipeline
+        self.legacy = False
         self.fields: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.status: int | None = None
@@ -175,7 +176,7 @@ class Request:
 
     def url(self, path: str) -> str:
         """An absolute link at this request's major version; with the project where the request's own URL had it."""
-        prefix = "v3" if self.version.major >= 3 else "v2.1"
+        prefix = "v3" if self.version.major >= 3 else "v2" if self.legacy else "v2.1"
         return "/".join(part for part in (self.base_url, prefix, self._project_in_url, path.lstrip("/")) if part)
 
     def bookmark(self, path: str) -> str:

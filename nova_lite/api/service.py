@@ -21,6 +21,8 @@ class Service:
     :param projects_in_paths: the caller's project may stand before any path, as in catalogs of old.
     :param removed: paths of major 2 that an earlier release had, each with its methods: they answer 410.
     :param removed_actions: actions of servers that an earlier release had, likewise.
+    :param legacy: a prefix that answers as the one beside it does at its oldest version, whatever version is asked
+        for, and overlooks what a request holds too much of: Nova's /v2.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
     """
 
@@ -32,6 +34,7 @@ class Service:
     projects_in_paths: bool = False
     removed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     removed_actions: frozenset[str] = frozenset()
+    legacy: tuple[str, str] | None = None
 
     def major_of(self, path: str) -> int:
         """The major version below which ``path`` lies; the first one's for what lies below none."""
@@ -42,9 +45,10 @@ class Service:
 
 
 COMPUTE = Service(
-    public=re.compile(r"/(?:v2\.1/?|v3/?|healthcheck)?|/(?!v2\.1/|v3/).*"),
+    public=re.compile(r"/(?:v2/?|v2\.1/?|v3/?|healthcheck)?|/(?!v2/|v2\.1/|v3/).*"),
     prefixes={2: "/v2.1", 3: "/v3"},
     projects_in_paths=True,
     removed=removed.PATHS,
     removed_actions=removed.SERVER_ACTIONS,
+    legacy=("/v2/", "/v2.1/"),
 )

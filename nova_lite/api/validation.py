@@ -63,8 +63,10 @@ class _Input:
         self.mapper: Mapper = compile_input(schema, where)
         self.validator = Validator(schema)
 
-    def read(self, document: Any, version: Version) -> Flat:
+    def read(self, document: Any, version: Version, relaxed: bool = False) -> Flat:
         faults = self.validator.faults(document)
+        while relaxed and sum(_remove(document, fault) for fault in faults) > 0:
+            faults = self.validator.faults(document)
         if faults:
             raise _failure(faults, self.history, version)
         try:
@@ -96,14 +98,16 @@ class Formats:
         self.policies = {name: rule for mapper in sources for name, rule in mapper.policies.items()}
         self.filters = {name: rule for mapper in sources for name, rule in mapper.filters.items()}
 
-    def read(self, query: Mapping[str, list[str]] | None, body: Any) -> Flat:
+    def read(self, query: Mapping[str, list[str]] | None, body: Any, relaxed: bool = False) -> Flat:
         """The flat params of a request. ``query`` and ``body`` are read only if this version has them.
+
+        :param relaxed: take out of ``body`` what does not belong there instead of refusing it.
 
         ValidationFailed names the field, what is wrong with it and, where one exists, the version that accepts it.
         """
         params: Flat = {}
         if self._body is not None:
-            params = self._body.read(self._checked_body(body), self.version)
+            params = self._body.read(self._checked_body(body), self.version, relaxed)
         if self._query is not None:
             params.update(self._query.read(query or {}, self.version))
         elif self.has_query and query:
@@ -133,9 +137,7 @@ class Formats:
     def _checked_body(self, body: Any) -> Any:
         if body.__class__ is dict:
             if validator.too_deep(body):
-                raise ValidationFailed(
-                    f"Malformed request body: nested deeper than {validator.MAX_DEPTH} levels."
-                )
+                raise ValidationFailed(f"Malformed request body: nested deeper than {validator.MAX_DEPTH} levels.")
             return body
         assert self._body is not None
         required = self._body.schema.get("required", ())
@@ -284,6 +286,18 @@ def _failure(faults: list[Fault], history: History, version: Version) -> Validat
         places = ", ".join(dict.fromkeys(others[:5]))
         message += f". {len(others)} more fault{'s' if len(others) > 1 else ''}: at {places}"
     return ValidationFailed(message, first.where, tuple(fault for fault, _ in hinted))
+
+
+def _remove(document: Any, fault: Fault) -> int:
+    """Take the unexpected keys out of the document; how many there were."""
+    if fault.keyword != "additionalProperties":
+        return 0
+    for step in fault.path:
+        document = document[step]
+    found = [key for key in fault.keys if key in document]
+    for key in found:
+        del document[key]
+    return len(found)
 
 
 def _worded(fault: Fault, part: str) -> str:

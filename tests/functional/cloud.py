@@ -74,13 +74,13 @@ class Cloud:
     def __call__(
         self, method: str, path: str, version: str | None = None, token: str | None = MEMBER, **request: Any
     ) -> falcon.testing.Result:
-        """One request. ``path`` without /v2.1 or /v3, which ``version`` decides; ``json=`` is the body."""
+        """One request. ``path`` without /v2.1 or /v3, which ``version`` decides, or with /v2; ``json=``: body."""
         headers = dict(request.pop("headers", {}))
         if token:
             headers["X-Auth-Token"] = token
         if version:
             headers["OpenStack-API-Version"] = f"compute {version}"
-        prefix = "/v3" if version and version.startswith("3") else "/v2.1"
+        prefix = "/v3" if version and version.startswith("3") else "" if path.startswith("/v2/") else "/v2.1"
         return self._client.simulate_request(method, prefix + path, headers=headers, **request)
 
     def add_server(self, name: str, project_id: str = "p1", flavor_id: str = "42") -> str:

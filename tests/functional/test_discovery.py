@@ -23,6 +23,13 @@ def test_the_root_lists_both_majors(client: Client) -> None:
     assert by_id["v2.1"]["links"] == [{"rel": "self", "href": "http://cloud.example/compute/v2.1/"}]
 
 
+def test_the_list_begins_with_the_api_that_knows_no_versions(client: Client) -> None:
+    first = client._client.simulate_get("/").json["versions"][0]
+    assert (first["id"], first["status"], first["version"], first["min_version"]) == ("v2.0", "DEPRECATED", "", "")
+    document = client("GET", "/v2/", token=None).json["version"]
+    assert document["id"] == "v2.0" and document["links"][0]["href"] == first["links"][0]["href"]
+
+
 @pytest.mark.parametrize("path", ["/v2.1", "/v2.1/"])
 def test_the_document_of_major_2(client: Client, path: str) -> None:
     version = client("GET", path, token=None).json["version"]
@@ -45,6 +52,7 @@ def test_another_root_answers_300_with_the_choices(client: Client) -> None:
     answer = client._client.simulate_get("/v1/servers")
     assert answer.status_code == 300
     assert [choice["links"][0]["href"] for choice in answer.json["choices"]] == [
+        "http://cloud.example/compute/v2/v1/servers",
         "http://cloud.example/compute/v2.1/v1/servers",
         "http://cloud.example/compute/v3/v1/servers",
     ]
