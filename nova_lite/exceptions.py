@@ -97,6 +97,11 @@ class ImageNotFound(NotFound):
         super().__init__(f"Image {image_id} could not be found.")
 
 
+class ServerGroupNotFound(NotFound):
+    def __init__(self, group_id: str) -> None:
+        super().__init__(f"Instance group {group_id} could not be found.")
+
+
 class VolumeNotFound(NotFound):
     def __init__(self, volume_id: str) -> None:
         super().__init__(f"Volume {volume_id} could not be found.")

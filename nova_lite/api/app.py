@@ -61,6 +61,7 @@ def loaders(compute: Any) -> dict[type, pipeline.Loader]:
         objects.Instance: lambda req, value: compute.get(req.context, value),
         objects.Flavor: lambda req, value: compute.get_flavor(req.context, value),
         objects.Image: lambda req, value: compute.get_image(req.context, value),
+        objects.ServerGroup: lambda req, value: compute.get_server_group(req.context, value),
         objects.Service: lambda req, value: compute.get_service(req.context, value),
         objects.Hypervisor: lambda req, value: compute.get_hypervisor(req.context, value),
     }

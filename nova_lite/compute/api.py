@@ -23,6 +23,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``quotas.py``          ``quota_limits usage``
 ``server_metadata.py`` ``update_metadata delete_metadata add_tag replace_tags delete_tag delete_tags
                        clear_server_password``
+``server_groups.py``   ``list_server_groups get_server_group create_server_group delete_server_group
+                       groups_of_instance``
 ``snapshots.py``       ``create_image``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
@@ -52,6 +54,7 @@ from nova_lite.compute.locks import LockVerbs
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
+from nova_lite.compute.server_groups import ServerGroupVerbs
 from nova_lite.compute.server_metadata import MetadataVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
@@ -83,6 +86,7 @@ class API(
     InterfaceVerbs,
     OperationVerbs,
     QuotaVerbs,
+    ServerGroupVerbs,
     ConsoleVerbs,
     LockVerbs,
     VolumeVerbs,

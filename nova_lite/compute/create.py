@@ -14,7 +14,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import block_devices, quotas, scheduling, states
+from nova_lite.compute import block_devices, quotas, scheduling, scheduling_hints, server_groups, states
 from nova_lite.compute import networks as server_networks
 from nova_lite.compute import volumes as server_volumes
 from nova_lite.compute.accepting import AcceptingVerbs
@@ -28,6 +28,7 @@ from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
 from nova_lite.volumes.store import GIB, check_size
 
+_LONGEST_LABEL = 63  # of a host name
 _RESERVATION_ALPHABET = string.ascii_lowercase + string.digits
 
 
@@ -87,13 +88,17 @@ class CreateVerbs(AcceptingVerbs):
         if hostname and max_count > 1:
             raise exceptions.Invalid("Unable to allocate a single hostname to multiple instances")
         zone, zone_host, zone_node = self.parse_availability_zone(availability_zone)
-        if (host or hypervisor_hostname) and (zone_host or zone_node):
+        forced = bool(zone_host or zone_node)
+        if (host or hypervisor_hostname) and forced:
             raise exceptions.Invalid(
                 "One mechanism with host and/or hypervisor_hostname and another mechanism "
                 "with zone:host:node are mutually exclusive."
             )
         if zone is not None and zone != self.conf.compute.default_availability_zone:
-            raise exceptions.Invalid("The requested availability zone is not available")
+            if not forced:
+                raise exceptions.Invalid("The requested availability zone is not available")
+            zone = None  # the host's own zone counts, whatever was said before its name
+        hints = {name: value for name, value in (scheduler_hints or {}).items() if not name.startswith("_nova")}
         quotas.check_injected_files(self.conf, injected_files or [])
         _check_texts(user_data, injected_files or [])
         wished_disks = block_devices.wishes(block_device_mapping_v2, block_device_mapping, image_ref or "")
@@ -128,7 +133,7 @@ class CreateVerbs(AcceptingVerbs):
             access_ip_v6=access_ip_v6 or None,
             disk_config=disk_config or "MANUAL",
             reservation_id="r-" + "".join(secrets.choice(_RESERVATION_ALPHABET) for _ in range(8)),
-            scheduler_hints=dict(scheduler_hints or {}),
+            scheduler_hints=hints,
             trusted_image_certificates=trusted_image_certificates,
         )
         with self.database.write() as connection:
@@ -160,23 +165,26 @@ class CreateVerbs(AcceptingVerbs):
             groups = []
             if wished_networks or security_groups:
                 groups = server_networks.groups_of(self.database, connection, wanted.project_id, security_groups)
+            group = server_groups.group_of_hint(connection, context, hints)
+            demand = scheduling_hints.demand(connection, hints, group)
             scheduler = scheduling.Scheduler(connection, self.database, self.conf)
-            wished_host = scheduler.wished_host(host or zone_host, hypervisor_hostname or zone_node)
+            try:
+                if forced:
+                    wished_host = scheduler.forced_host(zone_host, zone_node)
+                else:
+                    wished_host = scheduler.wished_host(host, hypervisor_hostname)
+                hosts = [scheduler.place(wanted.flavor, wished_host, demand, forced) for _ in range(count)]
+            except scheduling.NoValidHost as error:  # all of them, or none
+                hosts = [""] * count
+                wanted.vm_state, wanted.task_state = "error", None
+                wanted.fault = objects.Fault(500, str(error), accepted_at)
             instances = [
-                self._insert(
-                    connection,
-                    context,
-                    replace(wanted),
-                    index,
-                    count,
-                    scheduler,
-                    wished_host,
-                    wished_networks,
-                    groups,
-                    disks,
-                )
-                for index in range(count)
+                _numbered(replace(wanted, host=host_name), index, count) for index, host_name in enumerate(hosts)
             ]
+            for instance in instances:
+                self._insert(connection, context, instance, wished_networks, groups, disks)
+            if group is not None:
+                server_groups.join(connection, group, instances, self.conf.quota.server_group_members)
         for host_name in {instance.host for instance in instances}:
             self._poke(host_name)
         return instances
@@ -186,29 +194,13 @@ class CreateVerbs(AcceptingVerbs):
         connection: Connection,
         context: RequestContext,
         instance: objects.Instance,
-        index: int,
-        count: int,
-        scheduler: scheduling.Scheduler,
-        wished_host: str | None,
         wished_networks: list[server_networks.Wish],
         groups: list[str],
         disks: list[objects.BlockDevice],
-    ) -> objects.Instance:
+    ) -> None:
         """Write one server and its journal row; in error at once when no host can take it or a network is full."""
-        instance.uuid = str(uuidlib.uuid4())
-        instance.launch_index = index
-        if count > 1:
-            instance.display_name = f"{instance.display_name}-{index + 1}"
-        if not instance.hostname:
-            instance.hostname = sanitize_hostname(instance.display_name) or f"server-{instance.uuid}"[:63]
-        reason = None
-        try:
-            instance.host = scheduler.place(instance.flavor, wished_host)
-        except scheduling.NoValidHost as error:
-            reason = str(error)
-            instance.vm_state, instance.task_state = "error", None
-            instance.fault = objects.Fault(500, reason, now())
         instance.id = db_instances.insert(connection, instance)
+        reason = instance.fault.message if instance.fault else None
         if reason is None:
             server_volumes.take(connection, instance, [replace(disk) for disk in disks])
             try:
@@ -236,7 +228,6 @@ class CreateVerbs(AcceptingVerbs):
         if reason:
             event = "conductor_schedule_and_build_instances"
             db_operations.record_event(connection, operation_id, event, None, "Error", reason)
-        return instance
 
     def parse_availability_zone(self, value: str | None) -> tuple[str | None, str | None, str | None]:
         """Split Nova's ``zone:host:node`` into its parts, each None when absent. Invalid when there are more.
@@ -250,6 +241,18 @@ class CreateVerbs(AcceptingVerbs):
             raise exceptions.Invalid("Invalid input received: Unable to parse availability_zone")
         zone, host, node = (parts + ["", ""])[:3]
         return zone or None, host or None, node or None
+
+
+def _numbered(instance: objects.Instance, index: int, count: int) -> objects.Instance:
+    """The server with what sets it apart from the others of its request: uuid, index, names."""
+    instance.uuid = str(uuidlib.uuid4())
+    instance.launch_index = index
+    suffix = f"-{index + 1}" if count > 1 else ""
+    if not instance.hostname:
+        stem = sanitize_hostname(instance.display_name)
+        instance.hostname = stem[: _LONGEST_LABEL - len(suffix)] + suffix if stem else f"Server-{instance.uuid}"
+    instance.display_name += suffix
+    return instance
 
 
 def _usable_flavor(connection: Connection, context: RequestContext, flavor_ref: str) -> objects.Flavor:
@@ -301,6 +304,6 @@ def _check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:
 
 def sanitize_hostname(name: str) -> str:
     """A host name (RFC 1123 label) made from a display name, as Nova makes it; "" when nothing of it is left."""
-    latin = name.encode("latin-1", "ignore").decode("latin-1")[:63]
-    dashed = re.sub(r"[ _.]+", "-", latin)
+    latin = name.encode("latin-1", "ignore").decode("latin-1")[:_LONGEST_LABEL]
+    dashed = re.sub(r"[ _.]", "-", latin)
     return re.sub(r"[^\w-]+", "", dashed, flags=re.ASCII).lower().strip("-")

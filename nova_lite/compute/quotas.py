@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from nova_lite import exceptions, objects
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
+from nova_lite.db import server_groups as db_server_groups
 from nova_lite.db.engine import Database
 
 RESOURCES = (
@@ -30,7 +31,8 @@ class QuotaVerbs:
         """What a project (the caller's by default) has now: {"instances", "cores", "ram" (MiB), "server_groups"}."""
         with self.database.read() as connection:
             used = db_instances.project_usage(connection, project_id or str(context.project_id))
-        return {name: used[name] for name in ("instances", "cores", "ram")} | {"server_groups": 0}
+            groups = db_server_groups.count(connection, project_id or str(context.project_id))
+        return {name: used[name] for name in ("instances", "cores", "ram")} | {"server_groups": groups}
 
 
 def fitting_count(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db import block_devices, instance_filters, networks, volumes
+from nova_lite.db import block_devices, instance_filters, networks, server_groups, volumes
 from nova_lite.db.tables import instances
 from nova_lite.db.times import now
 
@@ -94,6 +94,7 @@ def mark_deleted(connection: Connection, uuid: str) -> None:
     networks.release(connection, uuid)
     volumes.release(connection, uuid)
     block_devices.release(connection, uuid)
+    server_groups.remove_member(connection, uuid)
 
 
 def list_(

@@ -295,6 +295,29 @@ console_auth_tokens = sa.Table(
     sa.Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 
+server_groups = sa.Table(
+    "server_groups",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("project_id", sa.String(255), nullable=False, index=True),
+    sa.Column("user_id", sa.String(255), nullable=False),
+    sa.Column("policy", sa.String(32), nullable=False),
+    sa.Column("rules", Json, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+)
+
+server_group_members = sa.Table(
+    "server_group_members",
+    metadata,
+    # A server is in one group at most.
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), primary_key=True),
+    sa.Column(
+        "group_id", Serial, sa.ForeignKey("server_groups.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+)
+
 networks = sa.Table(
     "networks",
     metadata,

@@ -10,6 +10,7 @@ from nova_lite.objects.instance import Fault, Instance
 from nova_lite.objects.keypair import Keypair
 from nova_lite.objects.network import Network, Port, SecurityGroup, SecurityGroupRule
 from nova_lite.objects.operation import Event, Operation
+from nova_lite.objects.server_group import ServerGroup
 from nova_lite.objects.service import Hypervisor, Service
 from nova_lite.objects.volume import Volume
 
@@ -27,6 +28,7 @@ __all__ = [
     "Port",
     "SecurityGroup",
     "SecurityGroupRule",
+    "ServerGroup",
     "Service",
     "Volume",
 ]

@@ -58,9 +58,12 @@ def _ids(cloud: Cloud) -> dict[str, str]:
     operation = cloud.compute.list_operations(context, server)[0]
     service = cloud.compute.list_services(context)[0]
     node = cloud.compute.list_hypervisors(context)[0]
+    owner = RequestContext(user_id="u1", project_id="p1", roles=["member"])
+    group = cloud.compute.create_server_group(owner, name="walked", policy="affinity")
     return {
         "server_id": server, "flavor_id": "42", "image_id": IMAGE_ID, "request_id": operation.request_id,
         "operation_id": operation.uuid, "service_id": service.uuid, "hypervisor_id": node.uuid,
+        "server_group_id": group.uuid,
     }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ SHOW: History = [
     ("2.90", {"OS-EXT-SRV-ATTR:hostname": equals("rich")}, {}),
     ("2.96", {"pinned_availability_zone": equals("nova")}, {}),
     ("2.98", {"image": keys("id", "links", "properties")}, {}),
-    ("2.100", {"scheduler_hints": equals({"build_near_host_ip": ["192.0.2.9"]})}, {}),
+    ("2.100", {"scheduler_hints": equals({"build_near_host_ip": ["127.0.0.9"]})}, {}),
 ]
 # Listings never show groups; updates show the rest only from 2.75 on.
 DETAIL = [(version, {k: v for k, v in all_.items() if k != "server_groups"}, admin) for version, all_, admin in SHOW]
@@ -147,7 +147,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, str]
             "availability_zone": "nova",
             "OS-DCF:diskConfig": "AUTO",
         },
-        "os:scheduler_hints": {"build_near_host_ip": "192.0.2.9"},
+        "os:scheduler_hints": {"build_near_host_ip": "127.0.0.9"},
     }
     created = cloud("POST", "/servers", "2.94", json=body)
     assert created.status_code == 202, created.text

@@ -8,6 +8,7 @@ Where versions write one fact in two ways, both are here: times with and without
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from nova_lite import objects
@@ -82,6 +83,7 @@ def full(
     host_statuses: HostStatuses,
     ports: list[objects.Port],
     volumes: list[objects.BlockDevice],
+    groups: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything about one server."""
     status = server_status.status_of(instance.vm_state, instance.task_state, instance.deleted)
@@ -108,7 +110,7 @@ def full(
         "availability_zone": instance.availability_zone or "",
         "pinned_availability_zone": instance.pinned_availability_zone,
         "scheduler_hints": _listed(instance.scheduler_hints),
-        "server_groups": [],
+        "server_groups": groups,
         "reservation_id": instance.reservation_id,
         "launch_index": instance.launch_index,
         "kernel_id": instance.kernel_id,

@@ -201,7 +201,9 @@ class ServersController(wsgi.Controller):
     def _full(self, req: wsgi.Request, server: objects.Instance) -> dict[str, Any]:
         ports = self.compute.ports([server.uuid]).get(server.uuid, [])
         volumes = self.compute.volume_attachments(req.context, [server.uuid]).get(server.uuid, [])
-        return server_facts.full(req, server, server_facts.HostStatuses(req, self.compute), ports, volumes)
+        groups = self.compute.groups_of_instance(server) if req.version >= (2, 71) else ()
+        statuses = server_facts.HostStatuses(req, self.compute)
+        return server_facts.full(req, server, statuses, ports, volumes, groups)
 
     @wsgi.route("DELETE", "/servers/{server_id}", policy="os_compute_api:servers:delete")
     @wsgi.version(base="2.1")
