@@ -113,7 +113,11 @@ COMPUTE_OPTS = [
     cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
     cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs allotted per host CPU."),
     cfg.FloatOpt("ram_allocation_ratio", default=1.5, min=0.1, help="MiB allotted per MiB of host memory."),
-    cfg.StrOpt("default_availability_zone", default="nova", help="The name of the one availability zone."),
+    cfg.StrOpt(
+        "default_availability_zone",
+        default="nova",
+        help="The availability zone of hosts that no aggregate puts into one.",
+    ),
 ]
 
 KVM_OPTS = [

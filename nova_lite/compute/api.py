@@ -7,6 +7,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 
 =====================  ===========================================================================================
 ``admin_actions.py``   ``reset_state inject_network_info``
+``aggregates.py``      ``list_aggregates get_aggregate create_aggregate update_aggregate delete_aggregate
+                       set_aggregate_metadata add_host_to_aggregate remove_host_from_aggregate cache_images``
 ``create.py``          ``create``, ``parse_availability_zone``
 ``flavors.py``         ``list_flavors get_flavor create_flavor update_flavor delete_flavor set_extra_specs
                        delete_extra_spec add_flavor_access remove_flavor_access``
@@ -20,7 +22,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
                        add_security_group remove_security_group``
 ``locks.py``           ``lock unlock is_expected_locked_by``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
-``quotas.py``          ``quota_limits usage``
+``quotas.py``          ``quota_limits usage quota_details set_quotas delete_quotas quota_class set_quota_class``
 ``server_metadata.py`` ``update_metadata delete_metadata add_tag replace_tags delete_tag delete_tags
                        clear_server_password``
 ``server_groups.py``   ``list_server_groups get_server_group create_server_group delete_server_group
@@ -42,6 +44,7 @@ from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
 from nova_lite.compute import states
 from nova_lite.compute.admin_actions import AdminVerbs
+from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.flavors import FlavorVerbs
@@ -77,6 +80,7 @@ def connect(conf: cfg.ConfigOpts) -> API:
 
 
 class API(
+    AggregateVerbs,
     CreateVerbs,
     FlavorVerbs,
     KeypairVerbs,

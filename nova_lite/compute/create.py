@@ -94,18 +94,15 @@ class CreateVerbs(AcceptingVerbs):
                 "One mechanism with host and/or hypervisor_hostname and another mechanism "
                 "with zone:host:node are mutually exclusive."
             )
-        if zone is not None and zone != self.conf.compute.default_availability_zone:
+        if zone is not None and not self._zone_is_available(zone):
             if not forced:
                 raise exceptions.Invalid("The requested availability zone is not available")
             zone = None  # the host's own zone counts, whatever was said before its name
         hints = {name: value for name, value in (scheduler_hints or {}).items() if not name.startswith("_nova")}
-        quotas.check_injected_files(self.conf, injected_files or [])
+        metadata = dict(metadata or {})
+        self._check_sizes(context, metadata, injected_files or [])
         _check_texts(user_data, injected_files or [])
         wished_disks = block_devices.wishes(block_device_mapping_v2, block_device_mapping, image_ref or "")
-        metadata = dict(metadata or {})
-        allowed = self.conf.quota.metadata_items
-        if 0 <= allowed < len(metadata):
-            raise exceptions.OverQuota(f"Maximum number of metadata items exceeds {allowed}")
 
         accepted_at = now()
         wanted = objects.Instance(
@@ -159,7 +156,7 @@ class CreateVerbs(AcceptingVerbs):
             wanted.keypair = _usable_keypair(connection, context, key_name) if key_name else None
             self.database.lock(connection, f"quota:{context.project_id}")
             count = quotas.fitting_count(
-                connection, self.conf, str(context.project_id), wanted.flavor, min_count, max_count
+                connection, self.conf, wanted.project_id, wanted.flavor, min_count, max_count, wanted.user_id
             )
             wished_networks = server_networks.wishes(connection, context, networks, max_count)
             groups = []
@@ -173,21 +170,38 @@ class CreateVerbs(AcceptingVerbs):
                     wished_host = scheduler.forced_host(zone_host, zone_node)
                 else:
                     wished_host = scheduler.wished_host(host, hypervisor_hostname)
-                hosts = [scheduler.place(wanted.flavor, wished_host, demand, forced) for _ in range(count)]
+                hosts = [scheduler.place(wanted.flavor, wished_host, demand, forced, zone) for _ in range(count)]
             except scheduling.NoValidHost as error:  # all of them, or none
                 hosts = [""] * count
                 wanted.vm_state, wanted.task_state = "error", None
                 wanted.fault = objects.Fault(500, str(error), accepted_at)
             instances = [
-                _numbered(replace(wanted, host=host_name), index, count) for index, host_name in enumerate(hosts)
+                _numbered(
+                    replace(wanted, host=host_name, availability_zone=scheduler.zone_of(host_name)), index, count
+                )
+                for index, host_name in enumerate(hosts)
             ]
             for instance in instances:
                 self._insert(connection, context, instance, wished_networks, groups, disks)
             if group is not None:
-                server_groups.join(connection, group, instances, self.conf.quota.server_group_members)
+                limits = quotas.limits_of(connection, self.conf, wanted.project_id, wanted.user_id)
+                server_groups.join(connection, group, instances, limits["server_group_members"])
         for host_name in {instance.host for instance in instances}:
             self._poke(host_name)
         return instances
+
+    def _zone_is_available(self, zone: str) -> bool:
+        with self.database.read() as connection:
+            return scheduling.zone_is_available(connection, self.conf, zone)
+
+    def _check_sizes(
+        self, context: RequestContext, metadata: dict[str, str], injected_files: list[dict[str, str]]
+    ) -> None:
+        if metadata or injected_files:
+            with self.database.read() as connection:
+                limits = quotas.limits_of(connection, self.conf, str(context.project_id), context.user_id)
+            quotas.check_injected_files(limits, injected_files)
+            quotas.check_metadata_items(limits, len(metadata))
 
     def _insert(
         self,

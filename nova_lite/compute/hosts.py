@@ -26,9 +26,7 @@ class HostVerbs:
 
     def _services(self, connection: Connection, binary: str | None = None) -> list[objects.Service]:
         options = self.conf.compute
-        services = db_hosts.list_services(
-            connection, options.default_availability_zone, options.service_down_time
-        )
+        services = db_hosts.list_services(connection, options.default_availability_zone, options.service_down_time)
         return [service for service in services if binary in (None, service.binary)]
 
     def list_services(
@@ -73,8 +71,7 @@ class HostVerbs:
             self.database.lock(connection, "scheduling")
             if db_instances.host_usage(connection, service.host)["instances"]:
                 raise exceptions.Conflict(
-                    "Unable to delete compute service that is hosting instances. "
-                    "Migrate or delete the instances first."
+                    "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
                 )
             db_hosts.delete_service(connection, service)
 
@@ -153,18 +150,20 @@ class HostVerbs:
     # -- availability zones ------------------------------------------------------------------------------------
 
     def availability_zones(self, context: RequestContext) -> list[dict[str, Any]]:
-        """The one zone: {"name", "available", "hosts": {host: {binary: {"available", "active", "updated_at"}}}}.
+        """Every zone by name: {"name", "available", "hosts": {host: {binary: {"available", "active", "updated_at"}}}}.
 
-        It is available while a service in it is enabled; the hosts of disabled services are left out, as in Nova.
+        A zone is available while a service in it is enabled; the hosts of disabled services are left out, as in Nova.
         """
-        hosts: dict[str, dict[str, dict[str, Any]]] = {}
-        for service in self.list_services(context):
+        zones: dict[str, dict[str, dict[str, Any]]] = {}
+        services = self.list_services(context)
+        for service in services:
+            hosts = zones.setdefault(service.zone, {})
             if not service.disabled:
                 hosts.setdefault(service.host, {})[service.binary] = {
                     "available": service.state == "up",
                     "active": True,
                     "updated_at": service.updated_at,
                 }
-        return [
-            {"name": self.conf.compute.default_availability_zone, "available": bool(hosts), "hosts": hosts}
-        ]
+        if not services:
+            zones[self.conf.compute.default_availability_zone] = {}
+        return [{"name": name, "available": bool(hosts), "hosts": hosts} for name, hosts in sorted(zones.items())]

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import quotas
 from nova_lite.context import RequestContext
 from nova_lite.db import keypairs as db_keypairs
 from nova_lite.db.engine import Database
@@ -71,7 +72,8 @@ class KeypairVerbs:
         try:
             with self.database.write() as connection:
                 self.database.lock(connection, f"keypairs:{user_id}")
-                limit = self.conf.quota.key_pairs
+                project_id = str(context.project_id)
+                limit = quotas.limits_of(connection, self.conf, project_id, user_id)["key_pairs"]
                 if 0 <= limit <= db_keypairs.count(connection, user_id):
                     raise exceptions.OverQuota("Quota exceeded, too many key pairs.")
                 db_keypairs.insert(connection, keypair)

@@ -24,6 +24,14 @@ class NoValidHost(Exception):
         super().__init__(f"No valid host was found. {reason}")
 
 
+def zone_is_available(connection: Connection, conf: cfg.ConfigOpts, zone: str) -> bool:
+    """Whether an enabled compute service is in that availability zone."""
+    options = conf.compute
+    services = db_hosts.list_services(connection, options.default_availability_zone, options.service_down_time)
+    usable = {service.zone for service in services if not service.disabled}
+    return zone in (usable if services else {options.default_availability_zone})
+
+
 @dataclass
 class _Room:
     """A host, what may still be allotted on it, and what a hint may ask about it."""
@@ -47,7 +55,9 @@ class Scheduler:
         database.lock(connection, "scheduling")
         self._own_host: str = conf.host
         options = conf.compute
-        services = db_hosts.list_services(connection, "", options.service_down_time)
+        services = db_hosts.list_services(connection, options.default_availability_zone, options.service_down_time)
+        self._default_zone: str = options.default_availability_zone
+        self._zones = {service.host: service.zone for service in services}
         usable = {s.host for s in services if s.binary == db_hosts.COMPUTE and not (s.disabled or s.forced_down)}
         nodes = db_hosts.list_nodes(connection)
         self._known = {node.host for node in nodes}
@@ -77,13 +87,23 @@ class Scheduler:
         except exceptions.Invalid as error:
             raise NoValidHost(f"No such host - host: {host} node: {node}") from error
 
+    def zone_of(self, host: str) -> str:
+        """The availability zone that a host is in."""
+        return self._zones.get(host, self._default_zone)
+
     def place(
-        self, flavor: objects.Flavor, wished: str | None = None, demand: Demand | None = None, forced: bool = False
+        self,
+        flavor: objects.Flavor,
+        wished: str | None = None,
+        demand: Demand | None = None,
+        forced: bool = False,
+        zone: str | None = None,
     ) -> str:
         """The host with most free memory that has room; takes that room. NoValidHost when there is none.
 
         :param demand: what the request's hints ask of it.
-        :param forced: ``wished`` is an administrator's word, against which hints do not count.
+        :param forced: ``wished`` is an administrator's word, against which hints and zone do not count.
+        :param zone: the availability zone that it is to be in.
         """
         demand = demand or Demand()
         if not self._known:  # its agent never ran: what it has is unknown, and the work waits for it
@@ -95,6 +115,7 @@ class Scheduler:
                 host: room
                 for host, room in self._room.items()
                 if wished in (None, host)
+                and (forced or zone in (None, self.zone_of(host)))
                 and room.vcpus >= flavor.vcpus
                 and room.memory_mb >= flavor.memory_mb
                 and demand.admits(host, room.facts, forced)

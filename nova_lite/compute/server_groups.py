@@ -9,6 +9,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import quotas
 from nova_lite.context import RequestContext
 from nova_lite.db import server_groups as db_server_groups
 from nova_lite.db.engine import Connection, Database
@@ -49,8 +50,9 @@ class ServerGroupVerbs:
         )
         with self.database.write() as connection:
             self.database.lock(connection, f"quota:{group.project_id}")
-            most = self.conf.quota.server_groups
-            if 0 <= most <= db_server_groups.count(connection, group.project_id):
+            for limits, user_id in quotas.scopes(connection, self.conf, group.project_id, group.user_id):
+                if not 0 <= limits["server_groups"] <= db_server_groups.count(connection, group.project_id, user_id):
+                    continue
                 raise exceptions.OverQuota("Quota exceeded, too many server groups.")
             if rules and policy != "anti-affinity":
                 raise exceptions.Invalid("Only anti-affinity policy supports rules.")

@@ -8,7 +8,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import states
+from nova_lite.compute import quotas, states
 from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
@@ -37,11 +37,11 @@ class MetadataVerbs(AcceptingVerbs):
             states.check_lock(current, bool(context.is_admin))
             states.check(states.UPDATE_METADATA, current)
             updated = items if replace else current.metadata | items
-            allowed = self.conf.quota.metadata_items
-            if 0 <= allowed < len(updated):
-                raise exceptions.OverQuota(f"Maximum number of metadata items exceeds {allowed}")
+            quotas.check_metadata_items(limits, len(updated))
             return {"metadata": updated}
 
+        with self.database.read() as connection:
+            limits = quotas.limits_of(connection, self.conf, instance.project_id, instance.user_id)
         return self._changed(instance, change).metadata
 
     def delete_metadata(self, context: RequestContext, instance: objects.Instance, key: str) -> None:

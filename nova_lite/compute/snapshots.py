@@ -8,7 +8,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import states
+from nova_lite.compute import quotas, states
 from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import block_devices as db_block_devices
@@ -63,10 +63,10 @@ class SnapshotVerbs(AcceptingVerbs):
         kind: dict[str, str],
         args: dict[str, Any],
     ) -> str:
-        allowed = self.conf.quota.metadata_items
-        if 0 <= allowed < len(metadata):
-            raise exceptions.OverQuota("Image metadata limit exceeded")
         with self.database.write() as connection:
+            limits = quotas.limits_of(connection, self.conf, instance.project_id, instance.user_id)
+            if 0 <= limits["metadata_items"] < len(metadata):
+                raise exceptions.OverQuota("Image metadata limit exceeded")
             current = self._lock_row(connection, instance)
             states.check_lock(current, bool(context.is_admin))
             states.check(verb, current)

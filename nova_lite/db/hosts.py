@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import objects
+from nova_lite.db import aggregates
 from nova_lite.db.tables import compute_nodes, services
 from nova_lite.db.times import now
 
@@ -19,9 +20,13 @@ COMPUTE = "nova-compute"
 _SERVICES = sa.select(*services.columns).order_by(services.c.id)
 
 
-def list_services(connection: Connection, zone: str, down_after: float) -> list[objects.Service]:
-    """Every service, up when it was heard of in the last ``down_after`` seconds and not forced down."""
-    return [_service(row, zone, down_after) for row in connection.execute(_SERVICES)]
+def list_services(connection: Connection, default_zone: str, down_after: float) -> list[objects.Service]:
+    """Every service, up when it was heard of in the last ``down_after`` seconds and not forced down.
+
+    Its zone is the one that an aggregate puts its host into, else ``default_zone``.
+    """
+    zones = aggregates.zones_of_hosts(connection)
+    return [_service(row, zones.get(row.host, default_zone), down_after) for row in connection.execute(_SERVICES)]
 
 
 def _service(row: Any, zone: str, down_after: float) -> objects.Service:
@@ -42,15 +47,14 @@ def _service(row: Any, zone: str, down_after: float) -> objects.Service:
 
 
 def update_service(connection: Connection, service_id: int, values: dict[str, Any]) -> None:
-    connection.execute(
-        sa.update(services).where(services.c.id == service_id).values(values | {"updated_at": now()})
-    )
+    connection.execute(sa.update(services).where(services.c.id == service_id).values(values | {"updated_at": now()}))
 
 
 def delete_service(connection: Connection, service: objects.Service) -> None:
-    """Remove a service and what is known of its host."""
+    """Remove a service and what is known of its host, also out of the aggregates."""
     connection.execute(sa.delete(services).where(services.c.id == service.id))
     if service.binary == COMPUTE:
+        aggregates.forget_host(connection, service.host)
         connection.execute(sa.delete(compute_nodes).where(compute_nodes.c.host == service.host))
 
 

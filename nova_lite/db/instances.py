@@ -149,9 +149,14 @@ _SUMS = (
 _SUMS_KEYS = ("instances", "cores", "ram", "disk", "running", "busy")
 
 
-def project_usage(connection: Connection, project_id: str) -> dict[str, int]:
-    """{"instances", "cores", "ram" (MiB), "disk" (GiB), "running", "busy"} of a project's live servers."""
-    query = sa.select(*_SUMS).where(instances.c.project_id == project_id, instances.c.deleted.is_(False))
+def project_usage(connection: Connection, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """{"instances", "cores", "ram" (MiB), "disk" (GiB), "running", "busy"} of the live servers of a project, or of a
+    user in it. What waits to be deleted for good no longer counts."""
+    query = sa.select(*_SUMS).where(
+        instances.c.project_id == project_id, instances.c.deleted.is_(False), instances.c.vm_state != "soft-delete"
+    )
+    if user_id is not None:
+        query = query.where(instances.c.user_id == user_id)
     return {key: int(value) for key, value in zip(_SUMS_KEYS, connection.execute(query).one(), strict=True)}
 
 

@@ -59,8 +59,11 @@ def hosts_of(connection: Connection, instance_uuids: Iterable[str]) -> set[str]:
     return set(connection.execute(query.distinct()).scalars())
 
 
-def count(connection: Connection, project_id: str) -> int:
+def count(connection: Connection, project_id: str, user_id: str | None = None) -> int:
+    """The groups of a project, or those of a user in it."""
     query = sa.select(sa.func.count()).select_from(server_groups).where(server_groups.c.project_id == project_id)
+    if user_id is not None:
+        query = query.where(server_groups.c.user_id == user_id)
     return int(connection.execute(query).scalar_one())
 
 

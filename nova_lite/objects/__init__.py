@@ -3,6 +3,7 @@
 Every object that a route can name has ``policy_target()``: the flat dict that oslo.policy rules are matched against.
 """
 
+from nova_lite.objects.aggregate import Aggregate
 from nova_lite.objects.block_device import BlockDevice
 from nova_lite.objects.flavor import Flavor
 from nova_lite.objects.image import Image
@@ -15,6 +16,7 @@ from nova_lite.objects.service import Hypervisor, Service
 from nova_lite.objects.volume import Volume
 
 __all__ = [
+    "Aggregate",
     "BlockDevice",
     "Event",
     "Fault",

@@ -7,14 +7,8 @@ from typing import Any, TypedDict
 from nova_lite import schemas
 from nova_lite.api import validation, wsgi
 
-# What Nova's old quotas said by default. Nothing here has them; clients below 2.36 look for the keys.
-_GONE_FROM_NOVA = {
-    "security_groups": -1,
-    "security_group_rules": -1,
-    "floating_ips": -1,
-    "security_groups_used": 0,
-    "floating_ips_used": 0,
-}
+# Used of Nova's old network quotas: nothing here counts there; clients below 2.36 look for the keys.
+_GONE_FROM_NOVA = {"security_groups_used": 0, "floating_ips_used": 0}
 
 
 class LimitsParams(TypedDict, total=False):
