@@ -42,6 +42,10 @@ class ImageStore:
     def __init__(self, database: Database, paths: conf_module.Paths, host: str) -> None:
         self._database, self._paths, self._host = database, paths, host
 
+    def folder(self, image_id: str) -> Path:
+        """Where an image lies."""
+        return self._paths.images / image_id
+
     def kernel(self, image: objects.Image) -> Path:
         """Where the image's kernel lies."""
         return self._paths.images / image.id / image.kernel

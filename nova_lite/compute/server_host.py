@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from nova_lite import objects
-from nova_lite.compute import shutdown
+from nova_lite.compute import named_kernels, shutdown
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
@@ -97,7 +97,7 @@ class Host:
         image = db_images.get(connection, image_id)
         if image is None:
             raise DriverError(f"The image {image_id} of this server is no longer there.")
-        return image
+        return named_kernels.resolved(connection, self.images, image, instance.project_id)
 
     def power_on(self, instance: objects.Instance) -> None:
         """Start a server's VM with all its cards. Raises DriverError."""

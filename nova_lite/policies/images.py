@@ -1,4 +1,4 @@
-"""Who may see images. Seeing is open to all: visibility hides the images of other projects instead."""
+"""Who may see and delete images. Seeing is open to all: visibility hides the images of other projects instead."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ _RULES = [
         check_str=base.RULE_ANY,
         description="Show an image.",
         operations=[{"method": "GET", "path": "/images/{image_id}"}],
+        scope_types=["project"],
+    ),
+    policy.DocumentedRuleDefault(
+        name="os_compute_api:images:delete",
+        check_str=base.PROJECT_MEMBER_OR_ADMIN,
+        description="Delete an image.",
+        operations=[{"method": "DELETE", "path": "/images/{image_id}"}],
         scope_types=["project"],
     ),
 ]

@@ -6,13 +6,16 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nova_lite.compute import image_data
+import nova_lite
+from nova_lite.compute import image_data, named_kernels
 from nova_lite.db import images as db_images
 from nova_lite.embedded.image import app as image_app
+from nova_lite.hv.driver import DriverError
 from tests.functional.cloud import ADMIN, IMAGE_ID, MEMBER, NOBODY, READER, Cloud
 from tests.functional.companion import Companion
 
@@ -20,6 +23,7 @@ OTHER = "u9:p9:member,reader"
 OCTETS = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 DATA = b"*" * 1000
+GUESTS = Path(nova_lite.__file__).parent / "hv" / "guests"
 
 
 @pytest.fixture
@@ -286,3 +290,47 @@ def test_what_is_not_here_says_so_as_glance_does(images: Companion) -> None:
     versions = images("GET", "/versions", None)
     assert versions.status_code == 300
     assert versions.json["versions"][0]["status"] == "CURRENT"
+
+
+def test_an_image_boots_the_kernel_that_it_names(images: Companion, cloud: Cloud) -> None:
+    kernel = create(images, disk_format="aki", container_format="aki")
+    assert upload(images, kernel["id"], b"no kernel").status_code == 415
+    assert upload(images, kernel["id"], (GUESTS / "interactive.elf").read_bytes()).status_code == 204
+    initramfs = create(images, disk_format="ari", container_format="ari")
+    assert upload(images, initramfs["id"], b"initramfs").status_code == 204
+    named = {"kernel_id": kernel["id"], "ramdisk_id": initramfs["id"], "os_command_line": "quiet"}
+    made = create(images, disk_format="ami", container_format="ami", **named)
+    assert upload(images, made["id"]).status_code == 204
+    image = cloud.compute.get_image(images_context(), made["id"])
+    with cloud.compute.database.read() as connection:
+        with pytest.raises(DriverError, match="kernel_id names is not there"):
+            named_kernels.resolved(connection, cloud.images, image, "p9")  # another project's are not
+        found = named_kernels.resolved(connection, cloud.images, image, "p1")
+    assert (found.kernel_format, found.cmdline, found.boots_from_disk) == ("elf64", "quiet", False)
+    images("DELETE", f"/v2/images/{kernel['id']}")  # this one goes on all the same
+    with cloud.compute.database.read() as connection:
+        assert named_kernels.resolved(connection, cloud.images, image, "p1") == found
+    assert cloud.images.kernel(found).read_bytes() == (GUESTS / "interactive.elf").read_bytes()
+    assert cloud.images.initramfs(found).read_bytes() == b"initramfs"  # type: ignore[union-attr]
+
+
+def test_novas_proxy_writes_properties_and_deletes(images: Companion, cloud: Cloud) -> None:
+    made = create(images, colour="red")
+    path = f"/images/{made['id']}"
+    body = {"metadata": {"size": "large"}}
+    assert cloud("POST", f"{path}/metadata", "2.38", json=body).json["metadata"] == {"colour": "red", "size": "large"}
+    assert cloud("PUT", f"{path}/metadata/size", "2.1", json={"meta": {"size": "s"}}).json == {"meta": {"size": "s"}}
+    assert cloud("PUT", f"{path}/metadata/size", "2.1", json={"meta": {"colour": "s"}}).status_code == 400
+    assert cloud("DELETE", f"{path}/metadata/colour").status_code == 204
+    assert cloud("DELETE", f"{path}/metadata/colour").status_code == 404
+    assert show(images, made["id"])["size"] is None  # an attribute is not hidden by a property of its name
+    assert cloud("PUT", f"{path}/metadata", json={"metadata": {"a": "b"}}).json == {"metadata": {"a": "b"}}
+    assert cloud("PUT", f"{path}/metadata", "2.39", json={"metadata": {"a": "b"}}).status_code == 404
+    assert cloud("PUT", f"{path}/metadata", token=READER, json={"metadata": {"a": "b"}}).status_code == 403
+    too_many = {str(number): "x" for number in range(129)}
+    assert cloud("POST", f"{path}/metadata", json={"metadata": too_many}).status_code == 403
+    assert cloud("DELETE", path, "2.36").status_code == 404
+    assert cloud("DELETE", f"/images/{IMAGE_ID}").status_code == 403
+    assert cloud("DELETE", path, token=OTHER).status_code == 404
+    assert cloud("DELETE", path, "2.35").status_code == 204
+    assert cloud("DELETE", path).status_code == 404

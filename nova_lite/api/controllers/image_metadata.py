@@ -1,4 +1,4 @@
-"""Image metadata: the properties of an image, until 2.38."""
+"""Image metadata: the properties of an image, read and written, until 2.38."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from nova_lite.api import validation, wsgi
 
 class ItemParams(TypedDict, total=False):
     key: str
+
+
+class WriteParams(TypedDict, total=False):
+    metadata: dict[str, str]
+
+
+class WriteItemParams(TypedDict, total=False):
+    key: str
+    meta: dict[str, str]
 
 
 class ImageMetadataController(wsgi.Controller):
@@ -24,7 +33,7 @@ class ImageMetadataController(wsgi.Controller):
     def index(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
         """List the properties of an image.
 
-        They cannot be changed through this API. In 3.0 they are part of the image itself.
+        In 3.0 they are part of the image itself.
         """
         return {"metadata": obj.properties}
 
@@ -39,3 +48,52 @@ class ImageMetadataController(wsgi.Controller):
         if key not in obj.properties:
             raise exceptions.NotFound(f"Image {obj.id} has no property {key}.")
         return {"meta": {key: obj.properties[key]}}
+
+    @wsgi.route("POST", "/images/{image_id}/metadata", policy="os_compute_api:image-metadata:create")
+    @wsgi.version(base="2.1", max="2.38")
+    @wsgi.response(200)
+    @wsgi.expected_errors(400, 403, 404)
+    @validation.schema(schemas.image_metadata.create)
+    def create(self, req: wsgi.Request, obj: objects.Image, params: WriteParams) -> dict[str, Any]:
+        """Add properties to an image, or change those that it has."""
+        return self._write(req, obj, obj.properties | params["metadata"])
+
+    @wsgi.route("PUT", "/images/{image_id}/metadata", policy="os_compute_api:image-metadata:update_all")
+    @wsgi.version(base="2.1", max="2.38")
+    @wsgi.response(200)
+    @wsgi.expected_errors(400, 403, 404)
+    @validation.schema(schemas.image_metadata.update_all)
+    def update_all(self, req: wsgi.Request, obj: objects.Image, params: WriteParams) -> dict[str, Any]:
+        """Give an image other properties in place of those that it has."""
+        return self._write(req, obj, params["metadata"])
+
+    @wsgi.route("PUT", "/images/{image_id}/metadata/{key}", policy="os_compute_api:image-metadata:update")
+    @wsgi.version(base="2.1", max="2.38")
+    @wsgi.response(200)
+    @wsgi.expected_errors(400, 403, 404)
+    @validation.schema(schemas.image_metadata.update)
+    def update(self, req: wsgi.Request, obj: objects.Image, params: WriteItemParams) -> dict[str, Any]:
+        """Add one property to an image, or change it."""
+        key, meta = params["key"], params["meta"]
+        if key not in meta:
+            raise exceptions.Invalid("Request body and URI mismatch")
+        self._write(req, obj, obj.properties | {key: meta[key]})
+        return {"meta": meta}
+
+    @wsgi.route("DELETE", "/images/{image_id}/metadata/{key}", policy="os_compute_api:image-metadata:delete")
+    @wsgi.version(base="2.1", max="2.38")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404)
+    @validation.schema(schemas.image_metadata.delete)
+    def delete(self, req: wsgi.Request, obj: objects.Image, params: ItemParams) -> None:
+        """Take one property from an image."""
+        key = params["key"]
+        if key not in obj.properties:
+            raise exceptions.NotFound("Invalid metadata key")
+        self._write(req, obj, {name: value for name, value in obj.properties.items() if name != key})
+
+    def _write(self, req: wsgi.Request, image: objects.Image, properties: dict[str, str]) -> dict[str, Any]:
+        allowed = self.compute.conf.quota.metadata_items
+        if 0 <= allowed < len(properties):
+            raise exceptions.OverQuota("Image metadata limit exceeded")
+        return {"metadata": self.compute.update_image(req.context, image, properties=properties).properties}

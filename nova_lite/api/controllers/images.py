@@ -76,6 +76,19 @@ class ImagesController(wsgi.Controller):
         """
         return _view(req, obj)
 
+    @wsgi.route("DELETE", "/images/{image_id}", policy="os_compute_api:images:delete")
+    @wsgi.version(base="2.1", max="2.35")
+    @wsgi.version(base="3.0")
+    @wsgi.response(204)
+    @wsgi.expected_errors(403, 404)
+    @validation.schema(schemas.images.delete)
+    def delete(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
+        """Delete an image.
+
+        Servers that were made of it go on and can be started again. A protected one is refused (403).
+        """
+        self.compute.delete_image(req.context, obj)
+
     def _list(self, req: wsgi.Request, params: ListParams, path: str) -> dict[str, Any]:
         property_filters = _property_filters(req)
         max_limit = self.compute.conf.api.max_limit

@@ -54,3 +54,4 @@ _image = closed(_full, optional=["OS-DCF:diskConfig", "server"], mapping=_names)
 index_output_2_1 = listing("images", closed(_brief, mapping=_names))
 detail_output_2_1 = listing("images", _image)
 show_output_2_1 = wrapped("image", _image)
+delete_output_2_1 = None

@@ -33,3 +33,4 @@ _image = closed(_full, mapping={"status": "store_status"})
 index_output_3_0 = page("images", closed(_brief))
 detail_output_3_0 = page("images", _image)
 show_output_3_0 = wrapped("image", _image)
+delete_output_3_0 = None
