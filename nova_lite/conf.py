@@ -109,6 +109,18 @@ COMPUTE_OPTS = [
         min=-1,
         help="Local disks that a request for a server may list, its root disk among them; -1 is unlimited.",
     ),
+    cfg.IntOpt(
+        "shelved_offload_time",
+        default=0,
+        min=-1,
+        help="Seconds that a shelved server keeps its files on its host; 0 takes them away at once, -1 never.",
+    ),
+    cfg.IntOpt(
+        "shelved_poll_interval",
+        default=3600,
+        min=1,
+        help="Seconds between looks for shelved servers whose time on their host is over.",
+    ),
     cfg.IntOpt("console_log_size", default=131072, min=4096, help="Bytes of console output kept per server."),
     cfg.IntOpt("service_down_time", default=60, min=2, help="Seconds without a heartbeat until a service is down."),
     cfg.FloatOpt("cpu_allocation_ratio", default=16.0, min=0.1, help="vCPUs allotted per host CPU."),

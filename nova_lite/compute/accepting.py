@@ -41,7 +41,12 @@ class AcceptingVerbs:
         state: str = "pending",
         message: str | None = None,
     ) -> int:
-        """Write the task state that ``verb`` begins with and its journal row; the row's id."""
+        """Write the task state that ``verb`` begins with and its journal row; the row's id.
+
+        Conflict when it is work and the server has no host that could do it.
+        """
+        if state == "pending" and not instance.host:
+            raise exceptions.Conflict(f"Instance {instance.uuid} is not ready")
         if verb.task_state is not None:
             db_instances.update(
                 connection, instance.uuid, {"task_state": verb.task_state, "updated_at": now()}

@@ -27,6 +27,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
                        clear_server_password``
 ``server_groups.py``   ``list_server_groups get_server_group create_server_group delete_server_group
                        groups_of_instance``
+``shelve.py``          ``shelve shelve_offload unshelve``
 ``snapshots.py``       ``create_image``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
@@ -36,6 +37,7 @@ this one               everything else on servers
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from typing import Any
 
 from oslo_config import cfg
@@ -59,12 +61,14 @@ from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
 from nova_lite.compute.server_groups import ServerGroupVerbs
 from nova_lite.compute.server_metadata import MetadataVerbs
+from nova_lite.compute.shelve import ShelveVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
+from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
-from nova_lite.db.engine import Database
+from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
 
 UNSET: Any = object()  # "this parameter was not given", where None is a value
@@ -97,6 +101,7 @@ class API(
     SnapshotVerbs,
     AdminVerbs,
     MetadataVerbs,
+    ShelveVerbs,
 ):
     """One per API worker; used by all its threads."""
 
@@ -266,7 +271,10 @@ class API(
             ):
                 return
             db_operations.supersede(connection, current.uuid, "Given up: the server is being deleted.")
-            if current.host:
+            _remove_shelved_image(connection, current)
+            shelved_host = current.system_metadata.get(states.SHELVED_HOST)
+            if current.host or shelved_host:  # what there is of its files and volumes is there
+                current = replace(current, host=current.host or str(shelved_host))
                 self._journal(connection, context, current, verb, {})
             else:  # never got a host: nothing to undo anywhere
                 operation_id = self._journal(connection, context, current, verb, {}, state="done")
@@ -315,6 +323,12 @@ class API(
                 current.uuid,
                 {"task_state": current.task_state, "updated_at": now(), **db_instances.fault_columns(500, reason)},
             )
+
+
+def _remove_shelved_image(connection: Connection, instance: objects.Instance) -> None:
+    image_id = instance.system_metadata.get(states.SHELVED_IMAGE)
+    if image_id is not None:
+        db_images.mark_deleted(connection, image_id)
 
 
 def _check_pin(instance: objects.Instance, zone: str) -> None:

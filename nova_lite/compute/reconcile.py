@@ -85,11 +85,11 @@ class Reconciler:
         found = machine.power_state
         if instance.vm_state in ("active", "paused"):
             return self._changes_of_running(instance, machine, event)
-        if instance.vm_state == "stopped":
+        if instance.vm_state in ("stopped", "shelved", "soft-delete"):
             if found is not PowerState.SHUTDOWN:
                 LOG.warning("Server %s should be off and is not; its VM is ended", instance.uuid)
                 self._host.driver.power_off(instance.uuid)
-            return dict(STOPPED)
+            return STOPPED | {"vm_state": instance.vm_state}
         if instance.vm_state == "building":
             # Nothing is outstanding, so nobody builds it any more.
             return {"vm_state": "error", **db_instances.fault_columns(500, "The build of this server was cut off.")}

@@ -33,14 +33,16 @@ class ServerDisks:
         return tuple(self._spec(connection, device) for device in devices if not _leaves(connection, device))
 
     def boot_image(self, connection: Connection, instance: objects.Instance) -> str:
-        """The id of the image that the server boots: its own, or that of the volume that is its root."""
-        if instance.image_ref:
-            return instance.image_ref
+        """The id of the image that the server boots: what its root disk lies over or was made of, else its own."""
         for device in db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, []):
+            if device.boot_index != 0:
+                continue
             volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
-            if device.boot_index == 0 and volume is not None:
+            if volume is not None:
                 return volume.image_id or ""
-        return ""
+            if device.image_id is not None:
+                return device.image_id
+        return instance.image_ref
 
     def of_volume(self, device: objects.BlockDevice) -> DiskSpec:
         """A volume as a machine gets it."""

@@ -143,7 +143,7 @@ class Snapshots:
         with self._database.write() as connection:
             wanted = [
                 args
-                for verb in (states.CREATE_IMAGE, states.CREATE_BACKUP)
+                for verb in (states.CREATE_IMAGE, states.CREATE_BACKUP, states.SHELVE)
                 for args in db_operations.outstanding_args(connection, host, verb.action)
             ]
             kept = {str(args.get("image_id")) for args in wanted}
@@ -160,7 +160,7 @@ _WRITTEN = ("kernel", "kernel_format", "initramfs", "cmdline", "disk", "disk_for
 
 def ended(connection: Connection, operation: objects.Operation, succeeded: bool) -> None:
     """An image that could not be made stays on the list, as such."""
-    image = db_images.get(connection, str(operation.args["image_id"]))
+    image = db_images.get(connection, str(operation.args.get("image_id")))
     if not succeeded and image is not None and image.status == db_images.SAVING:
         db_images.update(connection, image.id, status=db_images.KILLED, updated_at=now())
 

@@ -70,33 +70,42 @@ class SnapshotVerbs(AcceptingVerbs):
             current = self._lock_row(connection, instance)
             states.check_lock(current, bool(context.is_admin))
             states.check(verb, current)
-            devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
-            root = next((device for device in devices if device.boot_index == 0), None)
-            origin = _origin(connection, current, root)
-            size = root.size if root is not None else 0
-            own = {"image_type": "snapshot", "instance_uuid": current.uuid, "base_image_ref": origin.id} | kind
-            at = now()
-            image = objects.Image(
-                id=str(uuidlib.uuid4()),
-                name=name,
-                kernel=origin.kernel,
-                kernel_format=origin.kernel_format,
-                size=0,
-                status=db_images.SAVING,
-                visibility="private",
-                project_id=current.project_id,
-                min_disk=max(origin.min_disk, -(-size // GIB)),
-                min_ram=origin.min_ram,
-                initramfs=origin.initramfs,
-                cmdline=origin.cmdline,
-                properties=origin.properties | metadata | own,
-                created_at=at,
-                updated_at=at,
-            )
-            db_images.insert(connection, image, current.host)
-            self._journal(connection, context, current, verb, {"image_id": image.id, **args})
+            image_id = insert_image(connection, current, name, metadata, kind)
+            self._journal(connection, context, current, verb, {"image_id": image_id, **args})
         self._poke(current.host)
-        return image.id
+        return image_id
+
+
+def insert_image(
+    connection: Connection, instance: objects.Instance, name: str, metadata: dict[str, str], kind: dict[str, str]
+) -> str:
+    """Write the row of an image that is to be made of a server's root disk; its id. ``kind``: properties that say what
+    it is, beside a snapshot."""
+    devices = db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, [])
+    root = next((device for device in devices if device.boot_index == 0), None)
+    origin = _origin(connection, instance, root)
+    size = root.size if root is not None else 0
+    own = {"image_type": "snapshot", "instance_uuid": instance.uuid, "base_image_ref": origin.id} | kind
+    at = now()
+    image = objects.Image(
+        id=str(uuidlib.uuid4()),
+        name=name,
+        kernel=origin.kernel,
+        kernel_format=origin.kernel_format,
+        size=0,
+        status=db_images.SAVING,
+        visibility="private",
+        project_id=instance.project_id,
+        min_disk=max(origin.min_disk, -(-size // GIB)),
+        min_ram=origin.min_ram,
+        initramfs=origin.initramfs,
+        cmdline=origin.cmdline,
+        properties=origin.properties | metadata | own,
+        created_at=at,
+        updated_at=at,
+    )
+    db_images.insert(connection, image, instance.host)
+    return image.id
 
 
 def _origin(connection: Connection, instance: objects.Instance, root: objects.BlockDevice | None) -> objects.Image:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from nova_lite import exceptions, objects
 
 IDLE: tuple[str | None, ...] = (None,)
+#: What the service notes of a shelved server in its system_metadata: when, where, into which image.
+SHELVED_AT, SHELVED_HOST, SHELVED_IMAGE = "shelved_at", "shelved_host", "shelved_image_id"
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
 
@@ -68,6 +70,14 @@ CREATE_BACKUP = Verb(
 )
 ATTACH_VOLUME = Verb("attach_volume", ("active", "paused", "stopped"))
 DETACH_VOLUME = Verb("detach_volume", ("active", "paused", "stopped"))
+SHELVE = Verb(
+    "shelve",
+    ("active", "stopped", "paused", "suspended"),
+    task_state="shelving",
+    later=("shelving_image_pending_upload", "shelving_image_uploading", "shelving_offloading"),
+)
+SHELVE_OFFLOAD = Verb("shelveOffload", ("shelved",), task_state="shelving_offloading")
+UNSHELVE = Verb("unshelve", ("shelved", "shelved_offloaded"), task_state="unshelving", later=("spawning",))
 LOCK = Verb("lock", None, None, must_have_launched=False)
 UNLOCK = Verb("unlock", None, None, must_have_launched=False)
 RESET_STATE = Verb("resetState", None, None, must_have_launched=False)

@@ -39,6 +39,11 @@ def set_of_volume(
     return connection.execute(sa.update(table).where(own).values(delete_on_termination=wished)).rowcount == 1
 
 
+def set_image(connection: Connection, uuid: str, image_id: str) -> None:
+    """Let a disk lie over another image."""
+    connection.execute(sa.update(table).where(table.c.uuid == uuid).values(image_id=image_id))
+
+
 def delete(connection: Connection, uuid: str) -> None:
     connection.execute(sa.delete(table).where(table.c.uuid == uuid))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nova_lite.compute.images import DISK
 from nova_lite.db import volumes as db_volumes
 from nova_lite.hv.driver import PowerState
 from nova_lite.hv.kvm import KvmDriver
@@ -55,6 +56,21 @@ def test_an_image_is_made_of_a_server_while_its_guest_counts(hosting: Computing)
     with open(disk, "rb") as file:
         assert file.read(len(CONTENT)) == CONTENT
     hosting.running(image_ref=image_id, flavor_ref="1")
+
+
+def test_a_server_is_shelved_and_its_guest_counts_again_afterwards(hosting: Computing) -> None:
+    server = hosting.running(image_ref=image(hosting, COUNTING), flavor_ref="1")
+    hosting.api.shelve(hosting.me, server)
+    away = hosting.settled(server, "shelved_offloaded")
+    assert hosting.agent is not None and not hosting.paths.instance(server.uuid).exists()
+    driver = hosting.agent._driver
+    assert driver.list() == []
+    hosting.api.unshelve(hosting.me, server)
+    hosting.settled(server, "active")
+    disk = hosting.paths.images / away.system_metadata["shelved_image_id"] / DISK
+    with open(disk, "rb") as file:
+        assert file.read(len(CONTENT)) == CONTENT
+    eventually(lambda: driver.console_output(server.uuid, 100), "the guest counts")
 
 
 def test_a_volume_is_plugged_into_a_guest_and_given_back(hosting: Computing) -> None:

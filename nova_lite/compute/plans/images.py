@@ -8,11 +8,13 @@ from nova_lite.compute.plans.base import Columns, Plan
 from nova_lite.compute.server_host import Host
 
 
-def _cut(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+def cut(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    """Copy the root disk as it is at one moment."""
     host.snapshots.cut(instance, host.spec(instance), operation)
 
 
-def _make_image(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+def finish(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    """Make an image of the copy."""
     host.snapshots.finish(host.spec(instance), operation)
 
 
@@ -29,7 +31,7 @@ PLANS = {
     "createImage": Plan(
         states.CREATE_IMAGE,
         "compute_snapshot_instance",
-        (("cut", _cut), ("finish", _make_image)),
+        (("cut", cut), ("finish", finish)),
         {},
         snapshot_files.ended,
         _go_on,
@@ -37,7 +39,7 @@ PLANS = {
     "createBackup": Plan(
         states.CREATE_BACKUP,
         "compute_backup_instance",
-        (("cut", _cut), ("finish", _make_image), ("rotate", _rotate)),
+        (("cut", cut), ("finish", finish), ("rotate", _rotate)),
         {},
         snapshot_files.ended,
         _go_on,
