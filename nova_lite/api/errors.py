@@ -18,7 +18,6 @@ FAULT_NAMES: Mapping[int, str] = {
     405: "badMethod",
     406: "notAcceptable",
     409: "conflictingRequest",
-    410: "gone",
     413: "overLimit",
     415: "badMediaType",
     429: "overLimit",
