@@ -166,6 +166,34 @@ NETWORK_OPTS = [
         min=0.1,
         help="Seconds between looks at bridges, taps, rules and dnsmasq; what is missing is made again.",
     ),
+    cfg.StrOpt(
+        "floating_range",
+        default="172.24.4.0/24",
+        help="IPv4 range of the external network `public` that the first start makes, for floating IPs; empty: none.",
+    ),
+    cfg.BoolOpt(
+        "floating_routed",
+        default=False,
+        help="The outside has a route to floating IPs through this host: a server that has one is seen there under it. "
+        "Else it is seen under the host's own address.",
+    ),
+    cfg.ListOpt(
+        "project_ranges",
+        default=["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"],
+        help="IPv4 ranges in which projects may make subnets. Name none that this host finds others in.",
+    ),
+    *(
+        cfg.IntOpt(f"quota_{name}", default=default, min=-1, help=f"{what} per project; -1 is unlimited.")
+        for name, default, what in (
+            ("network", 100, "Networks"),
+            ("subnet", 100, "Subnets"),
+            ("port", 500, "Ports"),
+            ("router", 10, "Routers"),
+            ("floatingip", 50, "Floating IPs"),
+            ("security_group", 10, "Security groups"),
+            ("security_group_rule", 100, "Rules of security groups"),
+        )
+    ),
 ]
 
 QUOTA_OPTS = [

@@ -61,11 +61,13 @@ _CODES: tuple[tuple[type[exceptions.NovaLiteError], int], ...] = (
 class HTTPFault(Exception):
     """An answer with an error status that the infrastructure itself decided on.
 
-    ``message`` is for the user; ``headers`` are added to the answer (``Allow`` of a 405, for instance).
+    ``message`` is for the user; ``headers`` are added to the answer (``Allow`` of a 405, for instance); ``kind`` is
+    the name of the business error that it comes from.
     """
 
-    def __init__(self, code: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, code: int, message: str, headers: Mapping[str, str] | None = None, kind: str = "") -> None:
         super().__init__(message)
+        self.kind = kind
         self.code = code
         self.message = message
         self.headers = dict(headers or {})

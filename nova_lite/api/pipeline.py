@@ -69,6 +69,7 @@ class Pipeline:
         http.context.request_id = f"req-{uuid.uuid4()}"
         http.context.major = self._service.major_of(http.path)
         http.context.error_body = self._service.error_body
+        http.context.named_error_body = self._service.named_error_body
         http.context.echo = None
         if self._service.public.fullmatch(http.path):
             return
@@ -256,7 +257,7 @@ class Pipeline:
         # A database or an agent that does not answer may hit any operation; that is no bug of the operation.
         anywhere = isinstance(error, exceptions.Forbidden | exceptions.Unavailable)
         if code in variant.errors or anywhere or loading:
-            return HTTPFault(code, str(error))
+            return HTTPFault(code, str(error), kind=type(error).__name__)
         LOG.error("%s raised an error it does not declare (%d)", operation.name, code, exc_info=error)
         return UnexpectedError()
 
@@ -267,7 +268,7 @@ class UnexpectedError(Exception):
 
 def answer_fault(http: falcon.Request, resp: falcon.Response, error: HTTPFault, params: object) -> None:
     """Error handler for faults of our own."""
-    _answer(http, resp, error.code, error.message)
+    _answer(http, resp, error.code, error.message, error.kind)
     for name, value in error.headers.items():
         resp.set_header(name, value)
 
@@ -296,9 +297,13 @@ def answer_unexpected(http: falcon.Request, resp: falcon.Response, error: Except
     )
 
 
-def _answer(http: falcon.Request, resp: falcon.Response, code: int, message: str) -> None:
+def _answer(http: falcon.Request, resp: falcon.Response, code: int, message: str, kind: str = "") -> None:
     resp.status = falcon.code_to_http_status(code)
     resp.content_type = falcon.MEDIA_JSON
     request_id = getattr(http.context, "request_id", "")
+    named = getattr(http.context, "named_error_body", None)
+    if named is not None:
+        resp.data = orjson.dumps(named(code, message, kind))
+        return
     body = getattr(http.context, "error_body", errors.body)
     resp.data = orjson.dumps(body(code, message, getattr(http.context, "major", 2), request_id))

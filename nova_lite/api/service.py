@@ -11,6 +11,8 @@ from nova_lite.api.versions import Version
 
 # (status, message, major version, request id) → the document
 ErrorBody = Callable[[int, str, int, str], Mapping[str, object]]
+# (status, message, name of the business error or "") → the document
+NamedErrorBody = Callable[[int, str, str], Mapping[str, object]]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Service:
     :param legacy: a prefix that answers as the one beside it does at its oldest version, whatever version is asked
         for, and overlooks what a request holds too much of: Nova's /v2.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
+    :param named_error_body: in place of ``error_body``, of an API whose error documents say what kind of error it is.
     """
 
     public: re.Pattern[str]
@@ -35,6 +38,7 @@ class Service:
     removed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     removed_actions: frozenset[str] = frozenset()
     legacy: tuple[str, str] | None = None
+    named_error_body: NamedErrorBody | None = None
 
     def major_of(self, path: str) -> int:
         """The major version below which ``path`` lies; the first one's for what lies below none."""

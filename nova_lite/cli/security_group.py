@@ -9,7 +9,7 @@ from nova_lite.cli import table
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import identity
-from nova_lite.compute import networks
+from nova_lite.compute import group_rules, networks
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.db import security_groups as db_groups
 from nova_lite.db.engine import Connection, Database
@@ -55,7 +55,7 @@ def list_groups(settings: Settings, as_json: bool) -> None:
 def create(settings: Settings, name: str, description: str, project: str) -> None:
     """Make the group NAME, that lets everything out and nothing in, and print its id."""
     with open_database(settings, create=True) as database:
-        click.echo(networks.add_group(database, identity("project", project), name, description).id)
+        click.echo(group_rules.add_group(database, identity("project", project), name, description).id)
 
 
 @security_group.command("delete")
@@ -74,7 +74,8 @@ def delete(settings: Settings, name: str, project: str) -> None:
 
 @security_group.command("allow")
 @click.argument("name")
-@click.option("--direction",
+@click.option(
+    "--direction",
     type=click.Choice(["ingress", "egress"]),
     default="ingress",
     show_default=True,
@@ -101,7 +102,7 @@ def allow(
     with open_database(settings, create=True) as database, database.write() as connection:
         group = _find(database, connection, project_id, name)
         remote = _find(database, connection, project_id, remote_group).id if remote_group else None
-        rule = networks.rule(group.id, direction, protocol, port_range, remote_ip, remote)
+        rule = group_rules.rule(group.id, direction, protocol, port_range, remote_ip, remote)
         db_groups.insert_rule(connection, rule)
     _put_in_force(settings)
     click.echo(rule.id)
@@ -134,7 +135,7 @@ def _put_in_force(settings: Settings) -> None:
     """Tell the agent. One that does not run reads the rules when it starts."""
     agent = NodeClient(settings.paths.agent_socket)
     try:
-        agent.call("Host.refreshSecurityGroups", {})
+        agent.call("Host.refreshNetworks", {})
     except NodeUnavailable:
         click.echo("No agent runs: the rules are in force when it starts.", err=True)
     except NodeError as error:

@@ -90,7 +90,7 @@ class Agent:
                 "Server.consoleOutput": self._console_output,
                 "Server.diagnostics": self._diagnostics,
                 "Host.getCapabilities": self._capabilities,
-                "Host.refreshSecurityGroups": self._refresh_security_groups,
+                "Host.refreshNetworks": self._refresh_networks,
             },
         )
         self._stopped = threading.Event()
@@ -203,7 +203,7 @@ class Agent:
             counters = self._driver.counters(uuid)
         return {"power_state": int(info.power_state), "counters": counters}
 
-    def _refresh_security_groups(self) -> dict[str, Any]:
+    def _refresh_networks(self) -> dict[str, Any]:
         try:
             self._wiring.rules_changed()
         except NetworkError as error:

@@ -56,6 +56,7 @@ from nova_lite.compute.image_listing import ImageVerbs
 from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
 from nova_lite.compute.locks import LockVerbs
+from nova_lite.compute.network_service import NetworkService
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
@@ -109,6 +110,7 @@ class API(
         self.conf = conf
         self.database = database
         self.agent = agent
+        self.network = NetworkService(conf, database, agent)
 
     # -- reading servers ---------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from nova_lite import exceptions, objects
 from nova_lite.compute import networks, states
 from nova_lite.compute.accepting import AcceptingVerbs
-from nova_lite.compute.node_client import NodeError, NodeUnavailable
+from nova_lite.compute.refreshing import put_in_force
 from nova_lite.context import RequestContext
 from nova_lite.db import networks as db_networks
 from nova_lite.db import security_groups as db_groups
@@ -94,7 +94,7 @@ class InterfaceVerbs(AcceptingVerbs):
             current = self._lock_row(connection, instance)
             group, ports = _group_and_ports(connection, current, name)
             db_groups.bind(connection, group.id, [port.id for port in ports if group.id not in port.security_groups])
-        self._put_in_force()
+        put_in_force(self.agent, "The security group is changed")
 
     def remove_security_group(self, context: RequestContext, instance: objects.Instance, name: str) -> None:
         """Take a server's cards out of a group. NotFound: no such group, or none of the cards is in it."""
@@ -107,16 +107,7 @@ class InterfaceVerbs(AcceptingVerbs):
                     f"Security group {name[:255]} not associated with the instance {current.uuid}"
                 )
             db_groups.unbind(connection, group.id, members)
-        self._put_in_force()
-
-    def _put_in_force(self) -> None:
-        """An agent that does not run reads the groups when it starts."""
-        try:
-            self.agent.call("Host.refreshSecurityGroups", {})
-        except NodeUnavailable:
-            return
-        except NodeError as error:
-            raise exceptions.Unavailable(f"The security group is changed, but not in force yet: {error}") from error
+        put_in_force(self.agent, "The security group is changed")
 
 
 def _own(connection: Connection, instance: objects.Instance, port_id: str) -> objects.Port:

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
 from nova_lite import exceptions, objects
 from nova_lite.context import RequestContext
 from nova_lite.db import networks as db_networks
@@ -21,6 +19,7 @@ DEFAULT_NETWORK = "private"
 # The first of these that meets nothing on the host is the range of the default network.
 DEFAULT_RANGES = tuple(f"10.{second}.0.0/20" for second in range(77, 100))
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 16, 29
+_NOT_FOR_HOSTS = ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
 
 
 class NoMoreFixedIps(Exception):
@@ -47,33 +46,32 @@ class Wish:
     port_id: str | None = None
 
 
-def create_network(
-    database: Database,
-    host: str,
-    name: str,
-    cidr: str,
-    *,
-    gateway: str | None = None,
-    pool: tuple[str, str] | None = None,
-    dns_servers: Sequence[str] = (),
-    project_id: str | None = None,
-    is_default: bool = False,
-) -> objects.Network:
-    """A new network. Invalid, naming what is wrong; Conflict when its range meets another network's.
+@dataclass(frozen=True)
+class Range:
+    """What a network's addresses are; its parts as objects.Network has them."""
+
+    cidr: str
+    gateway_ip: str
+    pool_start: str
+    pool_end: str
+    dns_servers: list[str]
+
+
+def checked_range(
+    cidr: str, gateway: str | None = None, pool: tuple[str, str] | None = None, dns_servers: Sequence[str] = ()
+) -> Range:
+    """Invalid, naming what is wrong.
 
     :param gateway: the host's address in it; the first one when None.
     :param pool: first and last address that are allotted; all but the gateway's when None.
-    :param project_id: whose it is; everyone's when None.
     """
-    if not 1 <= len(name) <= 255:
-        raise exceptions.Invalid("name: 1 to 255 characters are needed")
     try:
         whole = ipaddress.IPv4Network(cidr)
     except ValueError as error:
         raise exceptions.Invalid(f"cidr: {error}") from error
     if not _SHORTEST_PREFIX <= whole.prefixlen <= _LONGEST_PREFIX:
         raise exceptions.Invalid(f"cidr: /{_SHORTEST_PREFIX} to /{_LONGEST_PREFIX} can be used, not /{whole.prefixlen}")
-    if whole.is_loopback or whole.is_multicast or whole.is_link_local or whole.is_unspecified:
+    if any(whole.overlaps(ipaddress.IPv4Network(other)) for other in _NOT_FOR_HOSTS):
         raise exceptions.Invalid(f"cidr: {cidr} is no range for hosts")
     first, last = whole.network_address + 1, whole.broadcast_address - 1
     own = _inside("gateway", gateway, whole) if gateway else first
@@ -88,28 +86,54 @@ def create_network(
             ipaddress.IPv4Address(server)
         except ValueError as error:
             raise exceptions.Invalid(f"dns: {error}") from error
+    return Range(str(whole), str(own), str(start), str(end), list(dns_servers))
+
+
+def overlapping(connection: Connection, cidr: str) -> objects.Network | None:
+    """A network whose range meets this one."""
+    whole = ipaddress.IPv4Network(cidr)
+    found = (n for n in db_networks.list_(connection) if whole.overlaps(ipaddress.IPv4Network(n.cidr)))
+    return next(found, None)
+
+
+def create_network(
+    database: Database,
+    host: str,
+    name: str,
+    cidr: str,
+    *,
+    gateway: str | None = None,
+    pool: tuple[str, str] | None = None,
+    dns_servers: Sequence[str] = (),
+    project_id: str | None = None,
+    is_default: bool = False,
+    external: bool = False,
+) -> objects.Network:
+    """A new network. Invalid, naming what is wrong; Conflict when its range meets another network's.
+
+    :param gateway: and ``pool`` as for ``checked_range``.
+    :param project_id: whose it is; everyone's when None.
+    :param external: floating IPs come from it, and no server is on it.
+    """
+    if not 1 <= len(name) <= 255:
+        raise exceptions.Invalid("name: 1 to 255 characters are needed")
     network = objects.Network(
         id=str(uuidlib.uuid4()),
         host=host,
         name=name,
         project_id=project_id,
-        shared=project_id is None,
+        shared=project_id is None and not external,
         is_default=is_default,
         created_at=now(),
         subnet_id=str(uuidlib.uuid4()),
-        cidr=str(whole),
-        gateway_ip=str(own),
-        pool_start=str(start),
-        pool_end=str(end),
-        dns_servers=list(dns_servers),
+        **vars(checked_range(cidr, gateway, pool, dns_servers)),
+        external=external,
+        subnet_created_at=now(),
     )
     with database.write() as connection:
         database.lock(connection, "networks")
-        for other in db_networks.list_(connection):
-            if whole.overlaps(ipaddress.IPv4Network(other.cidr)):
-                raise exceptions.Conflict(
-                    f"cidr: {cidr} overlaps {other.cidr} of the network {other.name} ({other.id})"
-                )
+        if (other := overlapping(connection, network.cidr)) is not None:
+            raise exceptions.Conflict(f"cidr: {cidr} overlaps {other.cidr} of the network {other.name} ({other.id})")
         db_networks.insert(connection, network)
     return network
 
@@ -126,7 +150,7 @@ def _inside(field: str, address: str, whole: ipaddress.IPv4Network) -> ipaddress
 
 def find_network(connection: Connection, name_or_id: str) -> objects.Network:
     """By id, or by a name that only one has. NotFound, or Conflict when several have that name."""
-    found = [n for n in db_networks.list_(connection) if name_or_id in (n.id, n.name)]
+    found = [n for n in db_networks.list_(connection, bare=True) if name_or_id in (n.id, n.name)]
     if not found:
         raise exceptions.NotFound(f"Network {name_or_id} could not be found.")
     if len(found) > 1:
@@ -147,8 +171,9 @@ def delete_network(database: Database, name_or_id: str) -> objects.Network:
 
 
 def usable(connection: Connection, context: RequestContext) -> dict[str, objects.Network]:
-    """The networks that the caller's project may use, by id."""
-    return {n.id: n for n in db_networks.list_(connection) if n.shared or n.project_id == context.project_id}
+    """The networks that the caller's project may have cards on, by id."""
+    mine = (n for n in db_networks.list_(connection) if n.shared or n.project_id == context.project_id)
+    return {network.id: network for network in mine if not network.external}
 
 
 def wishes(
@@ -198,8 +223,10 @@ def wish(
         port = db_networks.get_port(connection, item["port"])
         if port is None or port.network_id not in mine or port.project_id != context.project_id:
             raise exceptions.NotFound(f"Port id {item['port'][:64]} could not be found.")
-        if port.device_id is not None:
+        if port.device_id is not None or port.owner_id is not None:
             raise exceptions.Conflict(f"Port {port.id} is still in use.")
+        if not port.fixed_ips:
+            raise exceptions.Invalid(f"Port {port.id} requires a FixedIP in order to be used.")
         return Wish(mine[port.network_id], port.fixed_ips[0], tag, port.id)
     network = mine.get(item["uuid"])
     if network is None:
@@ -283,63 +310,14 @@ def make_port(
     project_id: str,
     groups: Sequence[str],
     preserve: bool = False,
+    **facts: Any,
 ) -> str:
-    """A port of no server, with this address or the next free one; its id. NoMoreFixedIps when none is left."""
+    """A port of no server, with this address or the next free one; its id. NoMoreFixedIps when none is left.
+
+    :param facts: further columns of its row.
+    """
     database.lock(connection, f"network:{network.id}")
     address = fixed_ip or db_networks.next_free(connection, network)
     if address is None:
         raise NoMoreFixedIps(network)
-    return db_networks.insert_port(connection, network, address, project_id, groups, preserve)
-
-
-def rule(
-    group_id: str,
-    direction: str,
-    protocol: str | None,
-    port_range: str | None,
-    remote_ip: str | None,
-    remote_group: str | None,
-) -> objects.SecurityGroupRule:
-    """A rule, checked. :param port_range: ``22`` or ``8000-8080``; for icmp a type, or ``type-code``. Invalid names
-    the field that is wrong."""
-    if direction not in ("ingress", "egress"):
-        raise exceptions.Invalid(f"direction: {direction} is neither ingress nor egress")
-    if protocol is not None and protocol not in ("tcp", "udp", "icmp"):
-        if not (protocol.isascii() and protocol.isdigit() and int(protocol) <= 255):
-            raise exceptions.Invalid(f"protocol: {protocol} is neither tcp, udp, icmp nor a number up to 255")
-        protocol = {"1": "icmp", "6": "tcp", "17": "udp"}.get(str(int(protocol)), str(int(protocol)))
-    low = high = None
-    if port_range is not None:
-        if protocol not in ("tcp", "udp", "icmp"):
-            raise exceptions.Invalid("port: only tcp, udp and icmp have any")
-        first, dash, last = port_range.partition("-")
-        if not all(part.isascii() and part.isdigit() for part in (first, *([last] if dash else []))):
-            raise exceptions.Invalid(f"port: {port_range} is neither a number nor two with a dash")
-        low = int(first)
-        high = int(last) if dash else (None if protocol == "icmp" else low)
-        largest, smallest = (255, 0) if protocol == "icmp" else (65535, 1)
-        if not all(smallest <= number <= largest for number in (low, high) if number is not None):
-            raise exceptions.Invalid(f"port: {port_range} is not within {smallest} to {largest}")
-        if protocol != "icmp" and high is not None and low > high:
-            raise exceptions.Invalid(f"port: {port_range} is empty")
-    if remote_ip and remote_group:
-        raise exceptions.Invalid("remote_ip: cannot stand together with a remote group")
-    if remote_ip:
-        try:
-            remote_ip = str(ipaddress.IPv4Network(remote_ip))
-        except ValueError as error:
-            raise exceptions.Invalid(f"remote_ip: {error}") from error
-    return objects.SecurityGroupRule(
-        str(uuidlib.uuid4()), group_id, direction, protocol, low, high, remote_ip or None, remote_group
-    )
-
-
-def add_group(database: Database, project_id: str, name: str, description: str = "") -> objects.SecurityGroup:
-    """Conflict when the project has one of that name; Invalid for a name that cannot be."""
-    if not 1 <= len(name) <= 255 or len(description) > 255:
-        raise exceptions.Invalid("name: 1 to 255 characters are needed, and a description has at most 255")
-    try:
-        with database.write() as connection:
-            return db_groups.insert(connection, project_id, name, description)
-    except sa.exc.IntegrityError as error:
-        raise exceptions.Conflict(f"Security group {name} already exists in project {project_id}.") from error
+    return db_networks.insert_port(connection, network, address, project_id, groups, preserve, **facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid as uuidlib
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,7 +18,7 @@ DEFAULT = "default"
 _GROUP = tuple(security_groups.c[name] for name in ("id", "project_id", "name", "description", "created_at"))
 _RULE_FIELDS = (
     *("id", "security_group_id", "direction", "protocol", "port_range_min", "port_range_max"),
-    *("remote_ip_prefix", "remote_group_id"),
+    *("remote_ip_prefix", "remote_group_id", "ethertype", "description"),
 )
 _RULE = tuple(security_group_rules.c[name] for name in _RULE_FIELDS)
 
@@ -43,6 +44,31 @@ def find(connection: Connection, project_id: str, name_or_id: str) -> objects.Se
     """The project's group of that id, or else of that name."""
     own = [group for group in list_(connection, project_id) if name_or_id in (group.id, group.name)]
     return next((group for group in own if group.id == name_or_id), own[0] if own else None)
+
+
+def get(connection: Connection, group_id: str) -> objects.SecurityGroup | None:
+    row = connection.execute(sa.select(*_GROUP).where(security_groups.c.id == group_id)).one_or_none()
+    if row is None:
+        return None
+    own = sa.select(*_RULE).where(security_group_rules.c.security_group_id == group_id)
+    found = connection.execute(own.order_by(security_group_rules.c.id))
+    group = objects.SecurityGroup(*row)
+    group.rules += [objects.SecurityGroupRule(*rule) for rule in found]
+    return group
+
+
+def get_rule(connection: Connection, rule_id: str) -> objects.SecurityGroupRule | None:
+    """With its group's project."""
+    query = sa.select(*_RULE, security_groups.c.project_id).join(
+        security_groups, security_groups.c.id == security_group_rules.c.security_group_id
+    )
+    row = connection.execute(query.where(security_group_rules.c.id == rule_id)).one_or_none()
+    return objects.SecurityGroupRule(*row) if row is not None else None
+
+
+def update(connection: Connection, group_id: str, values: dict[str, Any]) -> None:
+    """IntegrityError when another group of the project has the name."""
+    connection.execute(sa.update(security_groups).where(security_groups.c.id == group_id).values(**values))
 
 
 def insert(connection: Connection, project_id: str, name: str, description: str) -> objects.SecurityGroup:

@@ -328,6 +328,9 @@ networks = sa.Table(
     sa.Column("shared", sa.Boolean, nullable=False),
     sa.Column("is_default", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("description", sa.String(255), nullable=False, server_default=sa.text("''")),
+    # Where floating IPs come from; no server has a card on it.
+    sa.Column("external", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 subnets = sa.Table(
@@ -344,6 +347,10 @@ subnets = sa.Table(
     sa.Column("pool_end", sa.BigInteger, nullable=False),
     sa.Column("last_allotted", sa.BigInteger, nullable=False),
     sa.Column("dns_servers", Json, nullable=False),
+    sa.Column("name", sa.String(255), nullable=False, server_default=sa.text("''")),
+    sa.Column("description", sa.String(255), nullable=False, server_default=sa.text("''")),
+    sa.Column("enable_dhcp", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("created_at", UtcDateTime),
 )
 
 ports = sa.Table(
@@ -360,6 +367,11 @@ ports = sa.Table(
     # Kept when its server goes, as it was there before; and whether the VM has had it since it was last started.
     sa.Column("preserve", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("plugged", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("name", sa.String(255), nullable=False, server_default=sa.text("''")),
+    sa.Column("description", sa.String(255), nullable=False, server_default=sa.text("''")),
+    # Ports that are no cards: of routers (their gateway addresses) and of floating IPs.
+    sa.Column("device_owner", sa.String(255), nullable=False, server_default=sa.text("''")),
+    sa.Column("owner_id", sa.String(36), index=True),
 )
 
 fixed_ips = sa.Table(
@@ -399,6 +411,8 @@ security_group_rules = sa.Table(
     sa.Column("port_range_max", sa.Integer),
     sa.Column("remote_ip_prefix", sa.String(64)),
     sa.Column("remote_group_id", sa.String(36), sa.ForeignKey("security_groups.id")),
+    sa.Column("ethertype", sa.String(4), nullable=False, server_default="IPv4"),
+    sa.Column("description", sa.String(255), nullable=False, server_default=sa.text("''")),
 )
 
 port_security_groups = sa.Table(
@@ -406,6 +420,31 @@ port_security_groups = sa.Table(
     metadata,
     sa.Column("port_id", sa.String(36), sa.ForeignKey("ports.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("security_group_id", sa.String(36), sa.ForeignKey("security_groups.id"), primary_key=True),
+)
+
+routers = sa.Table(
+    "routers",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("external_network_id", sa.String(36), sa.ForeignKey("networks.id")),
+)
+
+floating_ips = sa.Table(
+    "floating_ips",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    # The port on the external network that has the address, and the one that it leads to.
+    sa.Column("own_port_id", sa.String(36), sa.ForeignKey("ports.id"), nullable=False, unique=True),
+    sa.Column("port_id", sa.String(36), sa.ForeignKey("ports.id")),
+    sa.Column("fixed_ip_address", sa.String(64)),
+    sa.UniqueConstraint("port_id", "fixed_ip_address"),
 )
 
 identity_projects = sa.Table(

@@ -26,6 +26,7 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
     from nova_lite.api import auth
     from nova_lite.embedded.identity import app as identity_app
     from nova_lite.embedded.image import app as image_app
+    from nova_lite.embedded.network import app as network_app
 
     identity = identity_app.connect(conf, compute.database)
     strategy = auth.strategy(conf, identity.tokens)
@@ -34,5 +35,6 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
         {
             "/identity": identity_app.build(conf, engine, strategy, identity),
             "/image": image_app.build(conf, engine, strategy, compute),
+            "/network": network_app.build(conf, engine, strategy, compute),
         },
     )

@@ -9,7 +9,17 @@ from nova_lite.objects.flavor import Flavor
 from nova_lite.objects.image import Image
 from nova_lite.objects.instance import Fault, Instance
 from nova_lite.objects.keypair import Keypair
-from nova_lite.objects.network import Network, Port, SecurityGroup, SecurityGroupRule
+from nova_lite.objects.network import (
+    FLOATING_IP,
+    ROUTER_INTERFACE,
+    FloatingIP,
+    Network,
+    Port,
+    Router,
+    SecurityGroup,
+    SecurityGroupRule,
+    Subnet,
+)
 from nova_lite.objects.operation import Event, Operation
 from nova_lite.objects.server_group import ServerGroup
 from nova_lite.objects.service import Hypervisor, Service
@@ -17,10 +27,13 @@ from nova_lite.objects.volume import Volume
 
 __all__ = [
     "Aggregate",
+    "FLOATING_IP",
+    "ROUTER_INTERFACE",
     "BlockDevice",
     "Event",
     "Fault",
     "Flavor",
+    "FloatingIP",
     "Hypervisor",
     "Image",
     "Instance",
@@ -28,9 +41,11 @@ __all__ = [
     "Network",
     "Operation",
     "Port",
+    "Router",
     "SecurityGroup",
     "SecurityGroupRule",
     "ServerGroup",
     "Service",
+    "Subnet",
     "Volume",
 ]

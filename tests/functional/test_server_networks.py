@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nova_lite.compute import networks
+from nova_lite.compute import group_rules, networks
 from nova_lite.db import networks as db_networks
 from nova_lite.db import security_groups as db_groups
 from nova_lite.db.times import now
@@ -206,12 +206,12 @@ def test_cards_are_changed_in_quiet_unlocked_servers_by_members_only(cloud: Clou
 
 
 def add_group(cloud: Cloud, name: str) -> Any:
-    group = networks.add_group(cloud.compute.database, "p1", name, "what for")
+    group = group_rules.add_group(cloud.compute.database, "p1", name, "what for")
     with cloud.compute.database.write() as connection:
         for rule in (
-            networks.rule(group.id, "ingress", "tcp", "22", None, None),
-            networks.rule(group.id, "ingress", "udp", None, "10.0.0.0/8", None),
-            networks.rule(group.id, "ingress", "icmp", "8", None, group.id),
+            group_rules.rule(group.id, "ingress", "tcp", "22", None, None),
+            group_rules.rule(group.id, "ingress", "udp", None, "10.0.0.0/8", None),
+            group_rules.rule(group.id, "ingress", "icmp", "8", None, group.id),
         ):
             db_groups.insert_rule(connection, rule)
     return group

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nova_lite.compute import networks
+from nova_lite.compute import group_rules, networks
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.network import links
 from nova_lite.network.host import tables
@@ -125,7 +125,7 @@ def test_a_card_taken_from_a_running_server_leaves_nothing_on_the_host(service: 
 def test_a_server_leaves_a_group_at_once(service: Computing) -> None:
     made = counting(service)
     (address,) = service.api.ports([made.uuid])[made.uuid][0].fixed_ips
-    networks.add_group(service.database, "p1", "web")
+    group_rules.add_group(service.database, "p1", "web")
     before = listed_tables().count(address)
     service.api.add_security_group(service.me, made, "web")
     assert listed_tables().count(address) == before + 1

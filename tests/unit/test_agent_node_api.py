@@ -30,7 +30,7 @@ class Host:
             "Server.consoleOutput": {"output": "x"},
             "Server.diagnostics": {"power_state": 1, "counters": {}},
             "Host.getCapabilities": {},
-            "Host.refreshSecurityGroups": {},
+            "Host.refreshNetworks": {},
         }
         self.calls: list[tuple[str, dict[str, Any]]] = []
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nova_lite import exceptions
-from nova_lite.compute import networks
+from nova_lite.compute import group_rules, networks
 from nova_lite.db import networks as db_networks
 from tests.unit.computing import HOST, Computing
 
@@ -127,7 +127,7 @@ def test_another_projects_network_and_group_are_not_found(computing: Computing) 
     with pytest.raises(exceptions.Invalid, match="could not be found"):
         computing.create(networks=[{"uuid": private.id}])
     assert addresses(computing, computing.create()) == []
-    networks.add_group(computing.database, "elsewhere", "web")
+    group_rules.add_group(computing.database, "elsewhere", "web")
     with pytest.raises(exceptions.Invalid, match="Security group web not found"):
         computing.create(security_groups=["web"])
 
@@ -168,4 +168,4 @@ def test_servers_are_found_by_address(computing: Computing) -> None:
 )
 def test_a_rule_that_cannot_be_is_refused_by_field(words: Any, named: str) -> None:
     with pytest.raises(exceptions.Invalid, match=f"^{named}: "):
-        networks.rule("group", *words)
+        group_rules.rule("group", *words)

@@ -33,6 +33,7 @@ SERVICES = {
     "identity": ("nova-lite-identity", "/identity/v3"),
     "compute": ("nova-lite", "/v2.1"),
     "image": ("nova-lite-image", "/image"),
+    "network": ("nova-lite-network", "/network"),
 }
 
 
