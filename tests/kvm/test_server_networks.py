@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nova_lite.compute import group_rules, networks
+from nova_lite.compute import group_rules
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.network import links
 from nova_lite.network.host import tables
