@@ -110,6 +110,12 @@ COMPUTE_OPTS = [
         help="Local disks that a request for a server may list, its root disk among them; -1 is unlimited.",
     ),
     cfg.IntOpt(
+        "reclaim_instance_interval",
+        default=0,
+        min=0,
+        help="Seconds that a deleted server can still be restored, switched off and hidden; 0 deletes at once.",
+    ),
+    cfg.IntOpt(
         "shelved_offload_time",
         default=0,
         min=-1,

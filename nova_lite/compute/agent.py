@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from nova_lite.compute import flavors, node_api
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
+from nova_lite.compute.housekeeping import Housekeeping
 from nova_lite.compute.images import ImageStore
 from nova_lite.compute.journal import Journal
 from nova_lite.compute.node_api import NodeError
@@ -95,6 +96,7 @@ class Agent:
         )
         self._stopped = threading.Event()
         self._network_checks = threading.Thread(target=self._check_networks, name="networks", daemon=True)
+        self._housekeeping = Housekeeping(conf, self.database, self._journal.wake)
         self._lock = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -110,6 +112,8 @@ class Agent:
         self._journal.start()
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
         self._network_checks.start()
+        for pause, look in self._housekeeping.pauses():
+            threading.Thread(target=self._now_and_then, args=(pause, look), name="housekeeping", daemon=True).start()
         LOG.info("The agent of %s works", self.host)
 
     def stop(self) -> None:
@@ -164,6 +168,13 @@ class Agent:
                     db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime())
             except Exception as error:  # whatever it is, the next beat may work: a host must not fall silent for it
                 LOG.warning("No heartbeat this time: %s", error)
+
+    def _now_and_then(self, pause: float, look: Callable[[], None]) -> None:
+        while not self._stopped.wait(pause):
+            try:
+                look()
+            except Exception:
+                LOG.exception("Housekeeping failed; it is tried again")
 
     def _check_networks(self) -> None:
         while not self._stopped.wait(self._conf.network.check_interval):

@@ -37,7 +37,6 @@ this one               everything else on servers
 from __future__ import annotations
 
 import builtins
-from dataclasses import replace
 from typing import Any
 
 from oslo_config import cfg
@@ -49,6 +48,7 @@ from nova_lite.compute.admin_actions import AdminVerbs
 from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
+from nova_lite.compute.deletion import DeleteVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.image_data import ImageDataVerbs
@@ -66,10 +66,9 @@ from nova_lite.compute.shelve import ShelveVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
-from nova_lite.db import images as db_images
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
-from nova_lite.db.engine import Connection, Database
+from nova_lite.db.engine import Database
 from nova_lite.db.times import now
 
 UNSET: Any = object()  # "this parameter was not given", where None is a value
@@ -103,6 +102,7 @@ class API(
     AdminVerbs,
     MetadataVerbs,
     ShelveVerbs,
+    DeleteVerbs,
 ):
     """One per API worker; used by all its threads."""
 
@@ -156,6 +156,8 @@ class API(
                 wanted["user_id"] = context.user_id
         if wanted.get("deleted") is None and not wanted.keys() & {"changes_since", "changes_before"}:
             wanted["deleted"] = False
+        if wanted.get("deleted") is False and "vm_state" not in wanted:
+            wanted["soft_deleted"] = False
         with self.database.read() as connection:
             return db_instances.list_(connection, wanted, sort or [], limit, marker)
 
@@ -253,37 +255,6 @@ class API(
         """Soft: reset an active machine. Hard: a new VM process, also for stopped, paused or failed servers."""
         self._accept(context, instance, states.REBOOT_HARD if hard else states.REBOOT, {"hard": hard})
 
-    def delete(self, context: RequestContext, instance: objects.Instance) -> None:
-        """Remove a server, whatever its state or task. Accepted work on it that has not ended is given up.
-
-        Conflict only when it is locked and the caller is no administrator. Repeating it is harmless.
-        """
-        self._delete(context, instance, states.DELETE)
-
-    def force_delete(self, context: RequestContext, instance: objects.Instance) -> None:
-        """As ``delete``: nothing is kept for later, so there is nothing more to force."""
-        self._delete(context, instance, states.FORCE_DELETE)
-
-    def _delete(self, context: RequestContext, instance: objects.Instance, verb: states.Verb) -> None:
-        with self.database.write() as connection:
-            current = self._lock_row(connection, instance)
-            states.check_lock(current, bool(context.is_admin))
-            if current.task_state == "deleting" and db_operations.is_outstanding(
-                connection, current.uuid, "delete"
-            ):
-                return
-            db_operations.supersede(connection, current.uuid, "Given up: the server is being deleted.")
-            _remove_shelved_image(connection, current)
-            shelved_host = current.system_metadata.get(states.SHELVED_HOST)
-            if current.host or shelved_host:  # what there is of its files and volumes is there
-                current = replace(current, host=current.host or str(shelved_host))
-                self._journal(connection, context, current, verb, {})
-            else:  # never got a host: nothing to undo anywhere
-                operation_id = self._journal(connection, context, current, verb, {}, state="done")
-                db_operations.record_event(connection, operation_id, "compute_terminate_instance", None, "Success")
-                db_instances.mark_deleted(connection, current.uuid)
-        self._poke(current.host)
-
     def evacuate(
         self,
         context: RequestContext,
@@ -325,12 +296,6 @@ class API(
                 current.uuid,
                 {"task_state": current.task_state, "updated_at": now(), **db_instances.fault_columns(500, reason)},
             )
-
-
-def _remove_shelved_image(connection: Connection, instance: objects.Instance) -> None:
-    image_id = instance.system_metadata.get(states.SHELVED_IMAGE)
-    if image_id is not None:
-        db_images.mark_deleted(connection, image_id)
 
 
 def _check_pin(instance: objects.Instance, zone: str) -> None:

@@ -13,6 +13,8 @@ from nova_lite import exceptions, objects
 IDLE: tuple[str | None, ...] = (None,)
 #: What the service notes of a shelved server in its system_metadata: when, where, into which image.
 SHELVED_AT, SHELVED_HOST, SHELVED_IMAGE = "shelved_at", "shelved_host", "shelved_image_id"
+#: And of one that is SOFT_DELETED: since when.
+DELETED_AT = "deleted_at"
 REBOOT_TASKS = ("rebooting", "reboot_pending", "reboot_started")
 HARD_REBOOT_TASKS = ("rebooting_hard", "reboot_pending_hard", "reboot_started_hard")
 
@@ -56,7 +58,8 @@ REBOOT_HARD = Verb(
 )
 EVACUATE = Verb("evacuate", ("active", "stopped", "error"), None, must_have_launched=True)
 DELETE = Verb("delete", None, None, task_state="deleting", must_have_launched=False)
-FORCE_DELETE = Verb("forceDelete", None, None, task_state="deleting", must_have_launched=False)
+SOFT_DELETE = Verb("delete", None, None, task_state="soft-deleting", must_have_launched=False)
+RESTORE = Verb("restore", ("soft-delete",), task_state="restoring")
 ATTACH_INTERFACE = Verb("attach_interface", ("active", "paused", "stopped"))
 DETACH_INTERFACE = Verb("detach_interface", ("active", "paused", "stopped"))
 CREATE_IMAGE = Verb(

@@ -127,6 +127,7 @@ FILTERS: dict[str, Callable[[Any], Condition]] = {
     "task_state": _exact(instances.c.task_state),
     "power_state": _exact(instances.c.power_state),
     "deleted": _exact(instances.c.deleted),
+    "soft_deleted": lambda wanted: (instances.c.vm_state == "soft-delete") == sa.literal(bool(wanted)),
     "locked": _exact(instances.c.locked),
     "locked_by": _exact(instances.c.locked_by),
     "config_drive": _exact(instances.c.config_drive),

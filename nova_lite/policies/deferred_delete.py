@@ -1,4 +1,4 @@
-"""Policy of forceDelete."""
+"""Policy of forceDelete and restore."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from oslo_policy import policy
 from nova_lite.policies import base
 
 _RULES = [
+    policy.DocumentedRuleDefault(
+        name="os_compute_api:os-deferred-delete:restore",
+        check_str=base.PROJECT_MEMBER_OR_ADMIN,
+        description="Bring back a server that was deleted and is not reclaimed yet.",
+        operations=[{"method": "POST", "path": "/servers/{server_id}/action (restore)"}],
+        scope_types=["project"],
+    ),
     policy.DocumentedRuleDefault(
         name="os_compute_api:os-deferred-delete:force",
         check_str=base.PROJECT_MEMBER_OR_ADMIN,

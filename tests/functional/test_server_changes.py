@@ -132,7 +132,7 @@ def test_a_lock_keeps_members_from_deleting_but_not_administrators(cloud: Cloud,
     assert cloud("DELETE", f"/servers/{server}", token=ADMIN).status_code == 204
 
 
-def test_force_delete_is_a_delete_and_unknown_to_3_0(cloud: Cloud, server: str) -> None:
+def test_force_delete_is_a_delete_and_has_another_name_in_3_0(cloud: Cloud, server: str) -> None:
     assert act(cloud, server, "forceDelete", {}, "3.0").status_code == 400
     assert act(cloud, server, "forceDelete", {}).status_code == 202
     assert show(cloud, server)["OS-EXT-STS:task_state"] == "deleting"

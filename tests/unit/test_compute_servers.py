@@ -112,7 +112,7 @@ def test_pinning_to_a_zone_follows_novas_rules(computing: Computing) -> None:
         (lambda api, me, it: api.reboot(me, it, hard=False), "reboot", "rebooting"),
         (lambda api, me, it: api.reboot(me, it, hard=True), "reboot", "rebooting_hard"),
         (lambda api, me, it: api.delete(me, it), "delete", "deleting"),
-        (lambda api, me, it: api.force_delete(me, it), "forceDelete", "deleting"),
+        (lambda api, me, it: api.force_delete(me, it), "delete", "deleting"),
     ],
 )
 def test_task_state_and_journal_are_written_together(

@@ -22,7 +22,6 @@ LEGAL = {
     states.REBOOT_HARD: {"active", "stopped", "paused", "suspended", "error"},
     states.EVACUATE: {"active", "stopped", "error"},
     states.DELETE: set(VM_STATES),
-    states.FORCE_DELETE: set(VM_STATES),
 }
 
 

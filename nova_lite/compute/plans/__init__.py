@@ -16,6 +16,8 @@ def plan_of(operation: objects.Operation) -> Plan | None:
     """None for a verb that this host does not know."""
     if operation.action == "reboot" and operation.args.get("hard"):
         return power.REBOOT_HARD
+    if operation.action == "delete" and operation.args.get("soft"):
+        return life.SOFT_DELETE
     if operation.action == "shelve" and operation.args.get("offload"):
         return shelve.AND_OFFLOAD if operation.args.get("image_id") else shelve.VOLUME_BACKED
     return PLANS.get(operation.action)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from nova_lite import objects
 from nova_lite.compute import attachments, states
-from nova_lite.compute.plans.base import ACTIVE, Columns, Plan
-from nova_lite.compute.plans.power import boot
+from nova_lite.compute.plans.base import ACTIVE, STOPPED, Columns, Plan
+from nova_lite.compute.plans.power import boot, power_off
 from nova_lite.compute.server_host import Host
+from nova_lite.db.times import now
 from nova_lite.hv.driver import PowerState
 
 
@@ -31,7 +32,25 @@ def _never_came_up(host: Host, instance: objects.Instance, operation: objects.Op
     return {"vm_state": "error", "power_state": int(PowerState.NOSTATE)}
 
 
+def _deleted(instance: objects.Instance, operation: objects.Operation) -> Columns:
+    notes = instance.system_metadata | {states.DELETED_AT: now().isoformat()}
+    return STOPPED | {"vm_state": "soft-delete", "system_metadata": notes}
+
+
+def _restored(instance: objects.Instance, operation: objects.Operation) -> Columns:
+    notes = {name: value for name, value in instance.system_metadata.items() if name != states.DELETED_AT}
+    return ACTIVE | {"system_metadata": notes}
+
+
+def _still_deleted(host: Host, instance: objects.Instance, operation: objects.Operation) -> Columns:
+    host.driver.power_off(instance.uuid)
+    return STOPPED | {"vm_state": "soft-delete"}
+
+
 _DELETE = (("destroy", _destroy), ("disconnect", _disconnect))
+
+#: A delete that can be taken back.
+SOFT_DELETE = Plan(states.SOFT_DELETE, "compute_soft_delete_instance", (("power_off", power_off),), _deleted)
 
 PLANS = {
     "create": Plan(
@@ -43,5 +62,7 @@ PLANS = {
         _never_came_up,
     ),
     "delete": Plan(states.DELETE, "compute_terminate_instance", _DELETE, None),
-    "forceDelete": Plan(states.FORCE_DELETE, "compute_terminate_instance", _DELETE, None),
+    "restore": Plan(
+        states.RESTORE, "compute_restore_instance", (("boot", boot),), _restored, failed=_still_deleted
+    ),
 }
