@@ -15,6 +15,7 @@ from typing import Any
 
 from nova_lite.api import validation, wsgi
 from nova_lite.api.versions import ALL, Range, RangeError, Version, check_ranges
+from nova_lite.objects import Ownerless
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
 
@@ -54,6 +55,11 @@ class Operation:
     object_field: str | None
     load: Callable[[wsgi.Request, str], Any] | None
     _variants: dict[Version, Variant | None] = field(default_factory=dict)
+
+    @functools.cached_property
+    def ownerless(self) -> bool:
+        """Whether the object that it loads belongs to no project."""
+        return self.object_class is not None and issubclass(self.object_class, Ownerless)
 
     @property
     def ranges(self) -> list[Range]:

@@ -3,8 +3,9 @@
 request id → authenticate (401) → version (400, 406) → route (404, 405) → load the object (404) → policy (403) →
 validate body and query (400) → flatten → controller → unflatten → status.
 
-A stranger's object is a 404 already when it is loaded, so that policy never tells of its existence. An exception that
-the operation did not declare is a bug: 500 with the request id, logged with its trace, nothing of it in the answer.
+A stranger's object is a 404 already when it is loaded, so that policy never tells of its existence; where objects
+belong to no project, policy comes before the load for the same reason. An exception that the operation did not declare
+is a bug: 500 with the request id, logged with its trace, nothing of it in the answer.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ class Pipeline:
         http.context.major = self._service.major_of(http.path)
         http.context.error_body = self._service.error_body
         http.context.named_error_body = self._service.named_error_body
+        http.context.methods_hidden = http.context.major in self._service.methods_hidden
         http.context.echo = None
         if self._service.public.fullmatch(http.path):
             return
@@ -144,8 +146,12 @@ class Pipeline:
         request.fields = fields
         operation, variant = self._operation(request, path)
         try:
-            obj = self._load(request, operation)
-            self._enforce(request, operation, variant, obj)
+            if operation.ownerless:
+                self._enforce(request, operation, variant, None)
+                obj = self._load(request, operation)
+            else:
+                obj = self._load(request, operation)
+                self._enforce(request, operation, variant, obj)
             params = self._read(request, operation, variant)
             result = variant.function(request, obj, params)
         except exceptions.NovaLiteError as error:
@@ -230,7 +236,7 @@ class Pipeline:
             params = formats.read(
                 request.query if formats.has_query else None,
                 request.body if formats.has_input else None,
-                relaxed=request.legacy,
+                relaxed=request.legacy or self._service.relaxed,
             )
         except validation.ValidationFailed as error:
             raise HTTPFault(400, str(error)) from error
@@ -276,6 +282,9 @@ def answer_fault(http: falcon.Request, resp: falcon.Response, error: HTTPFault, 
 def answer_falcon(http: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object) -> None:
     """Error handler for what falcon finds out itself: unknown routes, methods, broken requests."""
     code = int(str(error.status)[:3])
+    if code == 405 and getattr(http.context, "methods_hidden", False):
+        _answer(http, resp, 404, NOT_FOUND)
+        return
     message = {404: NOT_FOUND, 405: f"The method {http.method} is not allowed for this resource."}.get(
         code, error.description or error.title or "The request failed."
     )

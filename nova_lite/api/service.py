@@ -25,6 +25,8 @@ class Service:
     :param removed_actions: actions of servers that an earlier release had, likewise.
     :param legacy: a prefix that answers as the one beside it does at its oldest version, whatever version is asked
         for, and overlooks what a request holds too much of: Nova's /v2.
+    :param methods_hidden: major versions in which a method that a path does not have makes the path unknown (404).
+    :param relaxed: keys that nobody reads are overlooked in request bodies.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
     :param named_error_body: in place of ``error_body``, of an API whose error documents say what kind of error it is.
     """
@@ -39,6 +41,8 @@ class Service:
     removed_actions: frozenset[str] = frozenset()
     legacy: tuple[str, str] | None = None
     named_error_body: NamedErrorBody | None = None
+    methods_hidden: frozenset[int] = frozenset()
+    relaxed: bool = False
 
     def major_of(self, path: str) -> int:
         """The major version below which ``path`` lies; the first one's for what lies below none."""
@@ -55,4 +59,5 @@ COMPUTE = Service(
     removed=removed.PATHS,
     removed_actions=removed.SERVER_ACTIONS,
     legacy=("/v2/", "/v2.1/"),
+    methods_hidden=frozenset({2}),  # Nova's routes are pairs of path and method
 )

@@ -21,6 +21,7 @@ from nova_lite.objects.network import (
     Subnet,
 )
 from nova_lite.objects.operation import Event, Operation
+from nova_lite.objects.ownerless import Ownerless
 from nova_lite.objects.server_group import ServerGroup
 from nova_lite.objects.service import Hypervisor, Service
 from nova_lite.objects.volume import Volume
@@ -40,6 +41,7 @@ __all__ = [
     "Keypair",
     "Network",
     "Operation",
+    "Ownerless",
     "Port",
     "Router",
     "SecurityGroup",

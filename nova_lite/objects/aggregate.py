@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from nova_lite.objects.ownerless import Ownerless
+
 ZONE = "availability_zone"  # the metadata key that makes it one
 
 
 @dataclass
-class Aggregate:
+class Aggregate(Ownerless):
     """``metadata`` with the key ``availability_zone`` makes the hosts that zone. ``updated_at`` None: never changed."""
 
     id: int
@@ -23,6 +25,3 @@ class Aggregate:
     @property
     def availability_zone(self) -> str | None:
         return self.metadata.get(ZONE)
-
-    def policy_target(self) -> dict[str, object]:
-        return {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nova_lite.objects.ownerless import Ownerless
+
 
 @dataclass
-class Flavor:
+class Flavor(Ownerless):
     """Sizes: ``memory_mb`` and ``swap`` in MiB, ``root_gb`` and ``ephemeral_gb`` in GiB."""
 
     flavorid: str
@@ -23,6 +25,3 @@ class Flavor:
     extra_specs: dict[str, str] = field(default_factory=dict)
     projects: list[str] = field(default_factory=list)
     id: int = 0
-
-    def policy_target(self) -> dict[str, object]:
-        return {}

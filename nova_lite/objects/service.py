@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from nova_lite.objects.ownerless import Ownerless
+
 
 @dataclass
-class Service:
+class Service(Ownerless):
     """A service record with its heartbeat. ``state`` is up or down, computed from ``last_seen_up``."""
 
     id: int
@@ -21,12 +23,9 @@ class Service:
     state: str = "up"
     updated_at: datetime | None = None
 
-    def policy_target(self) -> dict[str, object]:
-        return {}
-
 
 @dataclass
-class Hypervisor:
+class Hypervisor(Ownerless):
     """The host's capacity and use. Memory in MiB, disk in GiB. ``cpu_info`` as Nova's object."""
 
     id: int
@@ -48,6 +47,3 @@ class Hypervisor:
     uptime: str | None = None
     service: Service | None = None
     servers: list[tuple[str, str]] = field(default_factory=list)  # (uuid, name)
-
-    def policy_target(self) -> dict[str, object]:
-        return {}

@@ -80,3 +80,9 @@ def test_it_is_for_administrators(cloud: Cloud, token: str) -> None:
 def test_an_unknown_flavor_and_an_unknown_action(cloud: Cloud) -> None:
     assert act(cloud, "addTenantAccess", "p1", flavor="none").status_code == 404
     assert act(cloud, "makeCoffee", "p1", flavor="42").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/flavors/nothing/action", "/flavors/1/action"])
+def test_who_may_not_give_access_learns_nothing_of_the_flavor(cloud: Cloud, path: str) -> None:
+    body = {"addTenantAccess": {"tenant": "p1"}}
+    assert cloud("POST", path, "2.1", MEMBER, json=body).status_code == 403

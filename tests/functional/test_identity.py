@@ -303,7 +303,7 @@ def test_users_projects_and_roles_through_their_life(cloud: Cloud) -> None:
         renamed = cloud("PATCH", f"{path}/{identifier}", cloud.admin, json={kind: {"name": "other"}})
         assert renamed.json[kind] == shown | {"name": "other"}
         unknown = cloud("PATCH", f"{path}/{identifier}", cloud.admin, json={kind: {"colour": "red"}})
-        assert unknown.status_code == 400 and "colour" in unknown.json["error"]["message"]
+        assert unknown.status_code == 200 and "colour" not in unknown.json[kind]  # Keystone takes any key
         assert cloud("DELETE", f"{path}/{identifier}", cloud.admin).status_code == 204
         assert cloud("GET", f"{path}/{identifier}", cloud.admin).status_code == 404
 
