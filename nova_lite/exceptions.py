@@ -58,6 +58,12 @@ class Unavailable(NovaLiteError):
     default = "The service is temporarily unavailable."
 
 
+class NotSupported(NovaLiteError):
+    """Nova has it, the hypervisor of this service has not (501)."""
+
+    default = "The requested functionality is not supported."
+
+
 class Gone(NovaLiteError):
     """It was there when the request came, and no longer is (410)."""
 

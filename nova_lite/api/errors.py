@@ -54,6 +54,7 @@ _CODES: tuple[tuple[type[exceptions.NovaLiteError], int], ...] = (
     (exceptions.TooLarge, 413),
     (exceptions.UnsupportedMedia, 415),
     (exceptions.RangeNotSatisfiable, 416),
+    (exceptions.NotSupported, 501),
     (exceptions.Unavailable, 503),
 )
 

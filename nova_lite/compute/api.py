@@ -17,7 +17,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``image_changes.py``   ``register_image update_image delete_image set_image_active``
 ``image_data.py``      ``upload_image download_image``
 ``hosts.py``           ``list_services get_service update_service delete_service list_hypervisors get_hypervisor
-                       availability_zones``
+                       availability_zones service_of_host host_resources``
 ``interfaces.py``      ``ports port_of attach_interface detach_interface groups_of_server groups_named_in
                        add_security_group remove_security_group``
 ``locks.py``           ``lock unlock is_expected_locked_by``
@@ -29,6 +29,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
                        groups_of_instance``
 ``shelve.py``          ``shelve shelve_offload unshelve``
 ``snapshots.py``       ``create_image``
+``usage.py``           ``project_usages usage_audits``
+``external_events.py`` ``take_event``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
 =====================  ===========================================================================================
@@ -49,6 +51,7 @@ from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.deletion import DeleteVerbs
+from nova_lite.compute.external_events import ExternalEventVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
 from nova_lite.compute.image_data import ImageDataVerbs
@@ -64,6 +67,7 @@ from nova_lite.compute.server_groups import ServerGroupVerbs
 from nova_lite.compute.server_metadata import MetadataVerbs
 from nova_lite.compute.shelve import ShelveVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
+from nova_lite.compute.usage import UsageVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
@@ -85,6 +89,8 @@ def connect(conf: cfg.ConfigOpts) -> API:
 
 class API(
     AggregateVerbs,
+    ExternalEventVerbs,
+    UsageVerbs,
     CreateVerbs,
     FlavorVerbs,
     KeypairVerbs,

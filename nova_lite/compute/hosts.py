@@ -17,7 +17,7 @@ RESERVED_HOST_MEMORY_MB = 512
 
 
 class HostVerbs:
-    """/os-services, /os-hypervisors, /os-availability-zone."""
+    """/os-services, /os-hosts, /os-hypervisors, /os-availability-zone."""
 
     conf: cfg.ConfigOpts
     database: Database
@@ -74,6 +74,42 @@ class HostVerbs:
                     "Unable to delete compute service that is hosting instances. Migrate or delete the instances first."
                 )
             db_hosts.delete_service(connection, service)
+
+    # -- hosts -------------------------------------------------------------------------------------------------
+
+    def service_of_host(self, context: RequestContext, host: str) -> objects.Service:
+        """The compute service of a host. NotFound when it has none."""
+        for service in self.list_services(context, db_hosts.COMPUTE, host):
+            return service
+        raise exceptions.NotFound(f"Compute host {host} could not be found.")
+
+    def host_resources(self, context: RequestContext, host: str) -> list[dict[str, Any]]:
+        """{"host", "project", "cpu", "memory_mb", "disk_gb"} of a host: all that it has under the project "(total)",
+        what is used under "(used_now)", what its servers may use under "(used_max)", and then of each project.
+
+        NotFound when there is no such host.
+        """
+        with self.database.read() as connection:
+            all_hosts = self._hypervisors(connection, with_servers=False)
+            found = next((each for each in all_hosts if each.hypervisor_hostname == host), None)
+            if found is None:
+                raise exceptions.NotFound(f"Compute host {host} could not be found.")
+            by_project: dict[str, list[int]] = {}
+            for server in db_instances.of_host(connection, host):
+                flavor = server.flavor
+                sizes = (flavor.vcpus, flavor.memory_mb, flavor.root_gb + flavor.ephemeral_gb)
+                so_far = by_project.get(server.project_id, [0, 0, 0])
+                by_project[server.project_id] = [old + more for old, more in zip(so_far, sizes, strict=True)]
+        rows = {
+            "(total)": [found.vcpus, found.memory_mb, found.local_gb],
+            "(used_now)": [found.vcpus_used, found.memory_mb_used, found.local_gb_used],
+            "(used_max)": [sum(column) for column in zip(*by_project.values(), strict=True)] or [0, 0, 0],
+            **by_project,
+        }
+        return [
+            {"host": host, "project": project, "cpu": cpu, "memory_mb": memory_mb, "disk_gb": disk_gb}
+            for project, (cpu, memory_mb, disk_gb) in rows.items()
+        ]
 
     # -- hypervisors -------------------------------------------------------------------------------------------
 
