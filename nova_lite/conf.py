@@ -252,6 +252,21 @@ CONSOLE_OPTS = [
     ),
 ]
 
+EVENTS_OPTS = [
+    cfg.IntOpt("kept", default=10000, min=0, help="Events kept for clients that come back (GET /v3/events)."),
+    cfg.IntOpt(
+        "session_time",
+        default=3600,
+        min=1,
+        help="Seconds until a stream of events ends. Its client comes back by itself, goes on where it was, and shows "
+        "then that its token is still good.",
+    ),
+    cfg.IntOpt("heartbeat", default=15, min=1, help="Seconds of silence in a stream after which it says where it is."),
+    cfg.IntOpt(
+        "max_connections", default=1000, min=1, help="Streams and requests that wait for operations, open at once."
+    ),
+]
+
 IDENTITY_OPTS = [
     cfg.BoolOpt(
         "enabled",
@@ -274,6 +289,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("serial_console", SERIAL_CONSOLE_OPTS),
     ("consoleauth", CONSOLEAUTH_OPTS),
     ("console", CONSOLE_OPTS),
+    ("events", EVENTS_OPTS),
     ("identity", IDENTITY_OPTS),
 ]
 
@@ -320,6 +336,8 @@ class Paths:
         self.volumes = self.state / "volumes"
         self.run = self.state / "run"
         self.agent_socket = self.run / "agent.sock"
+        self.events_socket = self.run / "events.sock"
+        self.doorbell = self.run / "changes.sock"  # datagrams: there are new rows in the table of that name
         self.tokens = self.state / "tokens.yaml"
         self.fernet_keys = self.state / "fernet.keys"
         self.policy = self.state / "policy.yaml"

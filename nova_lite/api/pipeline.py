@@ -27,6 +27,7 @@ from nova_lite.api.operations import Operation, Table, Variant
 from nova_lite.api.request import Request
 from nova_lite.api.service import COMPUTE, Service
 from nova_lite.context import RequestContext
+from nova_lite.events.handover import HandedOver
 
 LOG = logging.getLogger(__name__)
 
@@ -156,6 +157,9 @@ class Pipeline:
             result = variant.function(request, obj, params)
         except exceptions.NovaLiteError as error:
             raise self._fault(error, operation, variant) from error
+        if isinstance(result, HandedOver):
+            resp.stream = result
+            return
         status = variant.status if request.status is None else request.status
         if request.status is not None and request.status not in variant.other_statuses:
             raise ValueError(f"{operation.name} answers {request.status}, which it does not declare")

@@ -47,7 +47,7 @@ _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 def serve(
     settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None
 ) -> None:
-    """Run API, agent, serial proxy and metadata service in the foreground.
+    """Run API, agent, event service, serial proxy and metadata service in the foreground.
 
     The first start makes the state folder, the database, an administrator and a clouds.yaml, and says so. Ctrl-C or
     SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
@@ -103,6 +103,11 @@ def serve(
                 ],
                 child_environment(settings),
                 pass_fds=[listener.fileno()],
+            ),
+            Child(
+                "event service",
+                [*PYTHON, "-m", "nova_lite.events.service", *config_arguments(settings)],
+                child_environment(settings),
             ),
             *proxy,
             *metadata_service(settings),

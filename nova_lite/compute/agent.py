@@ -37,6 +37,7 @@ from nova_lite.compute.server_host import Host
 from nova_lite.compute.wiring import Wiring
 from nova_lite.compute.work import Work
 from nova_lite.db import hosts as db_hosts
+from nova_lite.db.changes import Doorbell
 from nova_lite.db.engine import Database
 from nova_lite.hv.driver import Driver, DriverError, MachineEvent, MachineNotFound
 from nova_lite.network.commands import NetworkError
@@ -61,7 +62,8 @@ class Agent:
         self._paths = conf_module.paths(conf)
         self._paths.make()
         self.host: str = conf.host
-        self.database = Database(conf.database.connection or f"sqlite:///{self._paths.database}", durable=False)
+        url = conf.database.connection or f"sqlite:///{self._paths.database}"
+        self.database = Database(url, durable=False, on_changes=Doorbell(self._paths.doorbell))
         self.images = ImageStore(self.database, self._paths, self.host)
         self._wiring = Wiring(conf, self.database)
         firmware = Path(conf.kvm.firmware) if conf.kvm.firmware else None

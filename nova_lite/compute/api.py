@@ -72,6 +72,7 @@ from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
+from nova_lite.db.changes import Doorbell
 from nova_lite.db.engine import Database
 from nova_lite.db.times import now
 
@@ -82,7 +83,8 @@ def connect(conf: cfg.ConfigOpts) -> API:
     """An API on the configured database and this host's agent; brings the database up to date first."""
     paths = conf_module.paths(conf)
     paths.make()
-    database = Database(conf.database.connection or f"sqlite:///{paths.database}")
+    url = conf.database.connection or f"sqlite:///{paths.database}"
+    database = Database(url, on_changes=Doorbell(paths.doorbell))
     database.upgrade()
     return API(conf, database, NodeClient(paths.agent_socket))
 

@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions
-from nova_lite.db import migrate
+from nova_lite.db import changes, migrate
 
 __all__ = ["Connection", "Database"]
 
@@ -39,9 +39,14 @@ def _dumps(value: object) -> str:
 class Database:
     """One per process, shared by its threads, safe across fork."""
 
-    def __init__(self, url: str | sa.URL, durable: bool = True) -> None:
-        """:param durable: whether a commit waits until it is on disk (SQLite; PostgreSQL always does)."""
+    def __init__(
+        self, url: str | sa.URL, durable: bool = True, on_changes: Callable[[], None] | None = None
+    ) -> None:
+        """:param durable: whether a commit waits until it is on disk (SQLite; PostgreSQL always does).
+        :param on_changes: called after each commit that wrote rows of ``changes``.
+        """
         self.url = sa.make_url(url)
+        self.on_changes = on_changes
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
         if self.is_sqlite:
@@ -127,9 +132,13 @@ class Database:
         with self._writer if self.is_sqlite else contextlib.nullcontext():
             try:
                 with self._writes.begin() as connection:
+                    changes.forget(connection)
                     yield connection
+                    told = changes.write(connection)
             except _NO_ANSWER as error:
                 raise exceptions.Unavailable("The database does not answer.") from error
+        if told and self.on_changes is not None:
+            self.on_changes()
 
     def lock(self, connection: Connection, name: str) -> None:
         """Hold the lock of that name until the transaction ends. On SQLite the transaction itself is such a lock."""

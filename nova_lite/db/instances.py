@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db import block_devices, instance_filters, networks, server_groups, volumes
+from nova_lite.db import block_devices, changes, instance_filters, networks, server_groups, volumes
 from nova_lite.db.tables import instances
 from nova_lite.db.times import now
 
@@ -71,12 +71,15 @@ def insert(connection: Connection, instance: objects.Instance) -> int:
     if fault is not None:
         values |= dict(zip(_FAULT, (fault.code, fault.message, fault.created, fault.details), strict=True))
     result = connection.execute(sa.insert(instances), values)
+    changes.note_server(connection, instance.uuid, changes.CREATED)
     return int(result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def update(connection: Connection, uuid: str, values: dict[str, Any]) -> None:
     """Set columns of one server."""
     connection.execute(sa.update(instances).where(instances.c.uuid == sa.bindparam("key")), {"key": uuid, **values})
+    if not changes.TOLD.isdisjoint(values):
+        changes.note_server(connection, uuid, changes.CHANGED)
 
 
 def mark_deleted(connection: Connection, uuid: str) -> None:
@@ -91,6 +94,7 @@ def mark_deleted(connection: Connection, uuid: str) -> None:
         "updated_at": at,
     }
     update(connection, uuid, values)
+    changes.note_server(connection, uuid, changes.DELETED)
     networks.release(connection, uuid)
     volumes.release(connection, uuid)
     block_devices.release(connection, uuid)

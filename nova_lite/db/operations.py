@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db import tables
+from nova_lite.db import changes, tables
 from nova_lite.db.tables import operation_events, operations
 from nova_lite.db.times import now
 
@@ -33,7 +33,9 @@ def insert(connection: Connection, values: dict[str, Any]) -> int:
     at = now()
     row = {"start_time": at, "updated_at": at, "attempts": 0, **values}
     result = connection.execute(sa.insert(operations), row)
-    return int(result.inserted_primary_key[0])  # type: ignore[index]
+    operation_id = int(result.inserted_primary_key[0])  # type: ignore[index]
+    changes.note_operation(connection, operation_id)
+    return operation_id
 
 
 def is_outstanding(connection: Connection, instance_uuid: str, action: str | None = None) -> bool:
@@ -48,11 +50,14 @@ def is_outstanding(connection: Connection, instance_uuid: str, action: str | Non
 
 def supersede(connection: Connection, instance_uuid: str, message: str) -> None:
     """End everything outstanding of a server as failed. Work in progress notices at its next step."""
-    connection.execute(
+    ended = connection.execute(
         sa.update(operations)
         .where(operations.c.instance_uuid == instance_uuid, operations.c.state.in_(OUTSTANDING))
         .values(state="failed", message=message, updated_at=now())
+        .returning(operations.c.id)
     )
+    for operation_id in ended.scalars().all():
+        changes.note_operation(connection, operation_id)
 
 
 def outstanding_args(connection: Connection, host: str, action: str) -> list[dict[str, Any]]:
@@ -145,7 +150,7 @@ _CLAIM = (
 
 def claim(connection: Connection, operation_id: int) -> bool:
     """Mark it running, one more attempt; False when it ended meanwhile."""
-    return connection.execute(_CLAIM, {"key": operation_id, "at": now()}).rowcount == 1
+    return _written(connection, connection.execute(_CLAIM, {"key": operation_id, "at": now()}), operation_id)
 
 
 _FINISH = (
@@ -158,7 +163,14 @@ _FINISH = (
 def finish(connection: Connection, operation_id: int, state: str, message: str | None) -> bool:
     """Mark a running one done or failed; False when it was superseded meanwhile."""
     values = {"key": operation_id, "end": state, "why": message, "at": now()}
-    return connection.execute(_FINISH, values).rowcount == 1
+    return _written(connection, connection.execute(_FINISH, values), operation_id)
+
+
+def _written(connection: Connection, result: sa.CursorResult[Any], operation_id: int) -> bool:
+    if result.rowcount != 1:
+        return False
+    changes.note_operation(connection, operation_id)
+    return True
 
 
 def release(connection: Connection, operation_id: int) -> None:

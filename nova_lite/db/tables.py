@@ -535,3 +535,23 @@ quota_classes = sa.Table(
     sa.Column("resource", sa.String(64), primary_key=True),
     sa.Column("hard_limit", sa.Integer, nullable=False),
 )
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    _id(),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("instance_uuid", sa.String(36), nullable=False),
+    sa.Column("name", sa.String(255)),
+    sa.Column("vm_state", sa.String(32)),
+    sa.Column("task_state", sa.String(64)),
+    sa.Column("power_state", sa.Integer),
+    sa.Column("operation_uuid", sa.String(36)),
+    sa.Column("action", sa.String(64)),
+    sa.Column("state", sa.String(16)),
+    sa.Column("message", sa.Text),
+    sa.Column("request_id", sa.String(255)),
+    sqlite_autoincrement=True,  # a number is never given twice: clients go on from the last one that they saw
+)

@@ -134,8 +134,10 @@ def test_answers_are_as_described(cloud: Cloud, version: Version) -> None:
         names = set(re.findall(r"\{([a-z_]+)\}", path))
         if method != "get" or not names <= fields.keys():
             continue
-        answer = cloud("GET", path.format(**fields), str(version), ADMIN)
         status, described = next(iter(operation["responses"].items()))
+        if "content" not in described:
+            continue  # a stream, no document
+        answer = cloud("GET", path.format(**fields), str(version), ADMIN)
         assert str(answer.status_code) == status, f"{path}: {answer.text}"
         schema = described["content"]["application/json"]["schema"]
         validator(document, schema).validate(answer.json)

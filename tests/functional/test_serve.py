@@ -89,7 +89,7 @@ def test_status_shows_the_running_parts(serving: Serving) -> None:
 def test_a_signal_ends_every_process(state: Path, number: signal.Signals) -> None:
     with Serving(state, "--driver", "fake") as serving:
         children = serving.children()
-        assert set(children) == {"agent", "API", "serial proxy"}
+        assert set(children) == {"agent", "API", "event service", "serial proxy"}
         assert serving.stop(number) == 0
     assert [name for name, pid in children.items() if Path(f"/proc/{pid}").exists()] == []
     assert f"Stopped by {number.name}; no VM runs." in serving.output()

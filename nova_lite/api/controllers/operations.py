@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
+from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
-from nova_lite.api.times import rfc3339
+from nova_lite.api.controllers.events import answer_headers
+from nova_lite.db import operations as db_operations
+from nova_lite.events import documents, handover
+
+_WAIT = 60  # seconds, unless told
+
+
+class WaitParams(TypedDict, total=False):
+    timeout: int
 
 
 @dataclass
@@ -53,15 +62,34 @@ class OperationsController(wsgi.Controller):
         (accepted and on disk) over ``running`` to ``done`` or ``failed``; ``message`` then says why it failed.
         The operations of a deleted server can still be read.
         """
-        operation = obj.operation
-        return {
-            "id": operation.uuid,
-            "action": operation.action,
-            "server_id": operation.instance_uuid,
-            "state": operation.state,
-            "message": operation.message,
-            "request_id": operation.request_id,
-            "created_at": rfc3339(operation.start_time),
-            "updated_at": rfc3339(operation.updated_at),
-            "links": [{"rel": "self", "href": req.url(f"/operations/{operation.uuid}")}],
-        }
+        return self._view(req, obj)
+
+    @wsgi.route("GET", "/operations/{operation_id}/wait", policy="os_compute_api:os-instance-actions:show")
+    @wsgi.version(base="3.0")
+    @wsgi.response(200, version="3.0")
+    @wsgi.expected_errors(400, 404)
+    @validation.schema(schemas.operations.wait)
+    def wait(
+        self, req: wsgi.Request, obj: OperationOnServer, params: WaitParams
+    ) -> dict[str, Any] | handover.HandedOver:
+        """Wait for the end of an operation.
+
+        Answers as showing it does, as soon as it is ``done`` or ``failed``; after ``timeout`` seconds (60 unless told,
+        3600 at most) in any case, with ``state`` as it is then.
+        """
+        timeout = params.get("timeout", _WAIT)
+        if not timeout or obj.operation.state not in db_operations.OUTSTANDING:
+            return self._view(req, obj)
+        wish = handover.Wish(
+            headers=answer_headers(req),
+            operation=obj.operation.uuid,
+            href=self._href(req, obj),
+            timeout=timeout,
+        )
+        return handover.hand_over(conf_module.paths(self.compute.conf).events_socket, req.http.env, wish)
+
+    def _view(self, req: wsgi.Request, obj: OperationOnServer) -> dict[str, Any]:
+        return documents.operation(obj.operation, self._href(req, obj))
+
+    def _href(self, req: wsgi.Request, obj: OperationOnServer) -> str:
+        return req.url(f"/operations/{obj.operation.uuid}")

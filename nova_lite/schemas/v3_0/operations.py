@@ -22,3 +22,8 @@ show_output_3_0 = wrapped(
         }
     ),
 )
+
+WAIT_AT_MOST = 3600  # seconds
+
+wait_query_3_0 = pt.strict_query({"timeout": pt.single(pt.bounded_non_negative_integer | {"maximum": WAIT_AT_MOST})})
+wait_output_3_0 = show_output_3_0
