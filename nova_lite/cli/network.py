@@ -29,6 +29,7 @@ def network() -> None:
 @click.option("--pool", metavar="FIRST-LAST", help="The addresses to allot.  [default: all but the gateway's]")
 @click.option("--dns", "dns_servers", multiple=True, help="A DNS server to tell guests; may be repeated.")
 @click.option("--default", "is_default", is_flag=True, help="What servers get that name no network.")
+@click.option("--external", is_flag=True, help="Floating IPs come from it; no server is on it.")
 @click.option("--project", help="Name or id of the one project that may use it.  [default: every one]")
 @pass_settings
 def create(
@@ -39,6 +40,7 @@ def create(
     pool: str | None,
     dns_servers: tuple[str, ...],
     is_default: bool,
+    external: bool,
     project: str | None,
 ) -> None:
     """Make the network NAME and print its id. On the host it appears with its first server."""
@@ -56,6 +58,7 @@ def create(
             dns_servers=dns_servers,
             project_id=identity("project", project) if project else None,
             is_default=is_default,
+            external=external,
         )
     click.echo(made.id)
 
@@ -67,7 +70,7 @@ def list_networks(settings: Settings, as_json: bool) -> None:
     """List the networks."""
     with open_database(settings) as database, database.read() as connection:
         rows = [vars(found) for found in db_networks.list_(connection)]
-    columns = ["id", "name", "cidr", "gateway_ip", "is_default", "project_id"]
+    columns = ["id", "name", "cidr", "gateway_ip", "is_default", "external", "project_id"]
     table.show(rows, columns, as_json, "No networks. `nova-lite network create NAME --cidr RANGE` adds one.")
 
 

@@ -16,6 +16,7 @@ from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
 
 DEFAULT_NETWORK = "private"
+EXTERNAL_NETWORK = "public"  # where floating IPs come from
 # The first of these that meets nothing on the host is the range of the default network.
 DEFAULT_RANGES = tuple(f"10.{second}.0.0/20" for second in range(77, 100))
 _SHORTEST_PREFIX, _LONGEST_PREFIX = 16, 29

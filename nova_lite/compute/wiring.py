@@ -70,7 +70,7 @@ class Wiring:
             LOG.error("The host's networks cannot be mended: %s", error)
 
     def rules_changed(self) -> None:
-        """Bring the security groups into force as they are now. Raises NetworkError."""
+        """Bring security groups, addresses and floating IPs into force as they are now. Raises NetworkError."""
         if self._network is not None:
             self._network.replace_rules(self._layout())
 
@@ -147,8 +147,15 @@ class Wiring:
                     self._database, self._host, networks.DEFAULT_NETWORK, cidr, is_default=True
                 )
                 LOG.info("Made the default network %s, %s", network.name, network.cidr)
+                break
+        else:
+            LOG.warning("No default network: every range for one is in use here; `nova-lite network create` makes one")
+        if cidr := self._conf.network.floating_range:
+            if any(ipaddress.IPv4Network(cidr).overlaps(other) for other in taken):
+                LOG.warning("No floating IPs: [network] floating_range %s is in use here", cidr)
                 return
-        LOG.warning("No default network: every range for one is in use here; `nova-lite network create` makes one")
+            networks.create_network(self._database, self._host, networks.EXTERNAL_NETWORK, cidr, external=True)
+            LOG.info("Made the external network %s for floating IPs, %s", networks.EXTERNAL_NETWORK, cidr)
 
     def _tell_of_forwarding(self) -> None:
         for name in links.uplinks_without_forwarding():
@@ -161,7 +168,7 @@ class Wiring:
 
     def _layout(self) -> Layout:
         with self._database.read() as connection:
-            return layout_of(connection, self._host)
+            return replace(layout_of(connection, self._host), routed=self._conf.network.floating_routed)
 
 
 def layout_of(connection: Connection, host: str) -> Layout:
@@ -173,7 +180,14 @@ def layout_of(connection: Connection, host: str) -> Layout:
     )
     hostnames = {row.uuid: row.hostname.partition(".")[0] for row in rows}
     known = {
-        network.id: Network(network.id, network.cidr, network.gateway_ip, tuple(network.dns_servers))
+        network.id: Network(
+            network.id,
+            network.cidr,
+            network.gateway_ip,
+            tuple(network.dns_servers),
+            network.enable_dhcp,
+            network.external,
+        )
         for network in db_networks.list_(connection)
         if network.host == host
     }
@@ -185,6 +199,7 @@ def layout_of(connection: Connection, host: str) -> Layout:
             tuple(port.fixed_ips),
             tuple(port.security_groups),
             hostnames[server_id],
+            tuple((floating, fixed) for fixed, leading in port.floating_ips.items() for floating in leading),
         )
         for server_id, own in db_networks.ports_of(connection, hostnames).items()
         for port in own
@@ -192,6 +207,8 @@ def layout_of(connection: Connection, host: str) -> Layout:
     }
     rules: dict[str, list[Rule]] = {}
     for rule in db_groups.rules(connection):
+        if rule.ethertype != "IPv4":
+            continue  # guests have nothing else
         rules.setdefault(rule.security_group_id, []).append(
             Rule(
                 rule.direction,

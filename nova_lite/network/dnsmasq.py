@@ -112,7 +112,7 @@ class Dnsmasq:
             f"--listen-address={gateway}",  # not the metadata address, which every bridge has
             "--bind-interfaces",
             "--user=nobody",
-            f"--dhcp-range={start},static,{mask},24h",
+            *([f"--dhcp-range={start},static,{mask},24h"] if network.dhcp else []),
             f"--dhcp-hostsdir={self._dhcp}",
             f"--hostsdir={self._dns}",
             "--leasefile-ro",  # every address is a fixed one: no lease is worth keeping

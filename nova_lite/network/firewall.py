@@ -3,7 +3,8 @@
 Guests of one network do not reach each other by the bridge: their ports are isolated, the host answers their ARP
 requests and routes between them. So every packet passes the host's IP layer, where connections are tracked, and no
 kernel needs connection tracking in bridges. A guest's address is that of its tap alone: table ``bridge`` sees to that;
-table ``inet`` may then go by addresses.
+table ``inet`` may then go by addresses. A floating address becomes the server's own before anything else is decided,
+so rules of security groups see that.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ add set inet {t} gateways {{ type ipv4_addr; }}
 add map inet {t} senders {{ type ipv4_addr : verdict; }}
 add map inet {t} receivers {{ type ipv4_addr : verdict; }}
 add map inet {t} crossings {{ type ifname : verdict; }}
+add map inet {t} floating {{ type ipv4_addr : ipv4_addr; }}
+add map inet {t} floated {{ type ipv4_addr : ipv4_addr; }}
+add chain inet {t} inwards {{ type nat hook prerouting priority dstnat; }}
+add rule inet {t} inwards dnat ip to ip daddr map @floating
+add chain inet {t} inwards_of_host {{ type nat hook output priority -100; }}
+add rule inet {t} inwards_of_host dnat ip to ip daddr map @floating
 add chain inet {t} to_guest
 add rule inet {t} to_guest oifname != @bridges accept
 add rule inet {t} to_guest ip daddr vmap @receivers
@@ -52,6 +59,7 @@ add rule inet {t} from_host ct state established,related accept
 add rule inet {t} from_host udp sport 67 udp dport 68 accept
 add rule inet {t} from_host goto to_guest
 add chain inet {t} outwards {{ type nat hook postrouting priority srcnat; }}
+add rule inet {t} outwards oifname != @bridges snat ip to ip saddr map @floated
 add rule inet {t} outwards ip saddr @ranges oifname != @bridges masquerade
 add table bridge {t}
 delete table bridge {t}
@@ -72,7 +80,7 @@ def everything(table: str, layout: Layout) -> str:
     for group, rules in layout.groups.items():
         lines += _rules(table, group, rules)
     for port in layout.ports.values():
-        lines += _port(table, port)
+        lines += _port(table, layout, port)
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +89,8 @@ def one_port(table: str, layout: Layout, port: Port, known: Collection[str] = ()
 
     :param known: ids of networks and groups that the tables have as they are in ``layout``.
     """
-    lines = [] if port.network_id in known else _network(table, layout.networks[port.network_id])
+    wanted = [layout.networks[port.network_id], *layout.externals()]
+    lines = [line for network in wanted if network.id not in known for line in _network(table, network)]
     new = {group: rules for group, rules in layout.groups.items() if group not in known}
     for group in new:
         lines += _group(table, group)
@@ -89,16 +98,19 @@ def one_port(table: str, layout: Layout, port: Port, known: Collection[str] = ()
         lines.append(f"flush chain inet {table} go_{short(group)}")
     for group, rules in new.items():
         lines += _rules(table, group, rules)
-    return "\n".join([*lines, *_port(table, port)]) + "\n"
+    return "\n".join([*lines, *_port(table, layout, port)]) + "\n"
 
 
-def without_port(table: str, port: Port) -> str:
+def without_port(table: str, layout: Layout, port: Port) -> str:
     """The tables without a port that they have as it is here."""
     name = short(port.id)
     lines = [f'delete element bridge {table} taps {{ "{port.tap}" }}']
     for address in port.addresses:
         sets = ["senders", "receivers", *(f"members_{short(group)}" for group in port.groups)]
         lines += [f"delete element inet {table} {one} {{ {address} }}" for one in sets]
+    for floating, address in port.floating:
+        lines.append(f"delete element inet {table} floating {{ {floating} }}")
+        lines += [f"delete element inet {table} floated {{ {address} }}"] if layout.routed else []
     for family, chain in (("bridge", f"tap_{name}"), ("inet", f"in_{name}"), ("inet", f"out_{name}")):
         lines += [f"flush chain {family} {table} {chain}", f"delete chain {family} {table} {chain}"]
     return "\n".join(lines) + "\n"
@@ -116,10 +128,10 @@ def _network(table: str, network: Network) -> list[str]:
         f'add element inet {table} bridges {{ "{bridge}" }}',
         f"add element inet {table} ranges {{ {network.cidr} }}",
         f"add element inet {table} gateways {{ {network.gateway} }}",
-        # Networks do not see each other: from this bridge only to itself, or outside.
+        # Networks do not see each other: from this bridge only to itself, outside, or to floating addresses.
         f"add chain inet {table} {crossing}",
         f"flush chain inet {table} {crossing}",
-        f'add rule inet {table} {crossing} oifname != "{bridge}" oifname @bridges drop',
+        f'add rule inet {table} {crossing} oifname != "{bridge}" oifname @bridges ct status & dnat == 0 drop',
         f'add element inet {table} crossings {{ "{bridge}" : jump {crossing} }}',
     ]
 
@@ -164,7 +176,7 @@ def _match(rule: Rule) -> str:
     return " ".join(parts) + " " if parts else ""
 
 
-def _port(table: str, port: Port) -> list[str]:
+def _port(table: str, layout: Layout, port: Port) -> list[str]:
     name = short(port.id)
     lines = []
     for direction in ("in", "out"):
@@ -176,6 +188,9 @@ def _port(table: str, port: Port) -> list[str]:
         lines.append(f"add element inet {table} senders {{ {address} : goto out_{name} }}")
         lines.append(f"add element inet {table} receivers {{ {address} : goto in_{name} }}")
         lines += [f"add element inet {table} members_{short(group)} {{ {address} }}" for group in port.groups]
+    for floating, address in port.floating:
+        lines.append(f"add element inet {table} floating {{ {floating} : {address} }}")
+        lines += [f"add element inet {table} floated {{ {address} : {floating} }}"] if layout.routed else []
     return lines + _spoofing(table, port, f"tap_{name}")
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from nova_lite.network import firewall, links, nft
@@ -62,6 +63,7 @@ class HostNetwork:
         self._text: str | None = None  # the tables as they are listed after we replaced them; None: look anew
         self._wanted = ""  # and what they were made of
         self._known: set[str] = set()  # networks and groups that they have
+        self._ports: dict[str, Port] = {}  # as links and dnsmasq were told of them last
         self._lock = threading.RLock()
 
     def add(self, layout: Layout, ports: Collection[Port], wait: bool = True) -> None:
@@ -77,13 +79,15 @@ class HostNetwork:
                 is_new = network.id not in self._dnsmasqs or not links.exists(network.bridge)
                 if is_new:
                     self._starting[network.id] = self._begin_network(network, layout)
+                self._make_externals(layout)
                 self._text = None
                 try:
                     self._apply(firewall.one_port(self.table, layout, port, self._known))
                 except NetworkError:  # no tables yet, or somebody emptied them
                     self._apply(firewall.everything(self.table, layout))
-                self._known |= {network.id, *layout.groups}
+                self._known |= {network.id, *layout.groups, *(external.id for external in layout.externals())}
                 links.make_tap(port, network, self.owner)  # last: no frame leaves an unguarded tap
+                self._ports[port.id] = port
                 if not is_new:
                     self._dnsmasqs[network.id].add(port, _of(layout, network))
             if wait:
@@ -108,15 +112,16 @@ class HostNetwork:
             for port in ports:
                 network = layout.networks[port.network_id]
                 links.remove(port.tap)
+                self._ports.pop(port.id, None)
                 links.forget_neighbours(port, network)
                 if network.id in self._dnsmasqs:
                     self._dnsmasqs[network.id].remove(port)
                 self._text = None
                 try:
-                    self._apply(firewall.without_port(self.table, port))
+                    self._apply(firewall.without_port(self.table, layout, port))
                 except NetworkError:  # it was not there, or not as it is now: the tables are made anew
                     left = {one.id: one for one in layout.ports.values() if one not in ports}
-                    self._apply(firewall.everything(self.table, Layout(layout.networks, left, layout.groups)))
+                    self._apply(firewall.everything(self.table, replace(layout, ports=left)))
 
     def check(self, layout: Layout) -> None:
         """Make the host what ``layout`` says, mending what was changed behind our back. Networks without ports get
@@ -127,6 +132,7 @@ class HostNetwork:
             used = {port.network_id for port in layout.ports.values()}
             wanted = {layout.networks[identifier].bridge for identifier in used}
             wanted |= {port.tap for port in layout.ports.values()}
+            wanted |= {network.bridge for network in layout.externals()}
             for name in sorted(found.keys() - wanted, key=lambda name: name.startswith(BRIDGE_PREFIX)):
                 LOG.info("%s belongs to nothing any more and is removed", name)
                 links.remove(name)
@@ -135,6 +141,7 @@ class HostNetwork:
             if not used:
                 self._clear()
                 return
+            self._make_externals(layout)
             self._check_tables(layout)
             for identifier in sorted(used):
                 network = layout.networks[identifier]
@@ -148,8 +155,9 @@ class HostNetwork:
             for port in layout.ports.values():
                 network = layout.networks[port.network_id]
                 tap = found.get(port.tap)
-                if tap is None or tap.master != network.bridge:
+                if tap is None or tap.master != network.bridge or port.id not in self._ports:
                     links.make_tap(port, network, self.owner)
+            self._readdress(layout)
 
     def clean(self) -> list[str]:
         """Remove whatever this service made on the host; the names of it."""
@@ -188,7 +196,7 @@ class HostNetwork:
 
     def _begin_network(self, network: Network, layout: Layout) -> Callable[[], str]:
         """Make it; its dnsmasq, which knows the ports, starts meanwhile, and has when what is returned does."""
-        links.make_bridge(network, self.owner)
+        self._make_bridge(network)
         dnsmasq = self._dnsmasqs.setdefault(network.id, Dnsmasq(network, self.run_path / network.id, self._domain))
         try:
             dnsmasq.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -199,6 +207,37 @@ class HostNetwork:
             if links.exists(port.tap):
                 links.make_tap(port, network, self.owner)  # back into the bridge that is new
         return starting
+
+    def _make_bridge(self, network: Network) -> None:
+        """It must not take the host's own neighbours away."""
+        if not links.exists(network.bridge) and (user := links.user_of(network.cidr)) is not None:
+            raise NetworkError(f"The range {network.cidr} cannot be made here: {user} of this host is in it.")
+        links.make_bridge(network, self.owner)
+
+    def _make_externals(self, layout: Layout) -> None:
+        """Where the host finds floating addresses; a bridge that nothing is connected to."""
+        for network in layout.externals():
+            if not links.exists(network.bridge):
+                self._make_bridge(network)
+
+    def _readdress(self, layout: Layout) -> None:
+        """Addresses that ports have got or lost, and what dnsmasq says of networks, since both were told last."""
+        for identifier, dnsmasq in self._dnsmasqs.items():
+            network = layout.networks.get(identifier)
+            if network is not None and dnsmasq.network != network:
+                dnsmasq.network = network
+                dnsmasq.start(_of(layout, network))
+        for port in layout.ports.values():
+            before = self._ports.get(port.id, port)
+            if before.addresses == port.addresses or not links.exists(port.tap):
+                continue
+            network = layout.networks[port.network_id]
+            gone = tuple(address for address in before.addresses if address not in port.addresses)
+            links.forget_neighbours(replace(before, addresses=gone), network)
+            links.make_tap(port, network, self.owner)
+            if network.id in self._dnsmasqs:
+                self._dnsmasqs[network.id].add(port, _of(layout, network))
+        self._ports = dict(layout.ports)
 
     def _check_tables(self, layout: Layout) -> None:
         wanted = firewall.everything(self.table, layout)
@@ -217,10 +256,13 @@ class HostNetwork:
         return self._nft.run(script)
 
     def replace_rules(self, layout: Layout) -> None:
-        """Bring changed security groups into force, all at once."""
+        """Bring changed security groups, addresses and floating addresses into force, all at once."""
         with self._lock:
             if layout.ports:
+                self._settle_all()
+                self._make_externals(layout)
                 self._replace_tables(layout)
+                self._readdress(layout)
 
     def _listed(self) -> str:
         try:

@@ -13,12 +13,15 @@ _ID_LENGTH = 11  # with the prefix 15, the longest name that Linux takes
 
 @dataclass(frozen=True)
 class Network:
-    """One IPv4 range with the host as its gateway. ``dns``: servers that guests are told; empty for the host's own."""
+    """One IPv4 range with the host as its gateway. ``dns``: servers that guests are told; empty for the host's own.
+    ``external``: floating addresses come from it, and no port is on it."""
 
     id: str
     cidr: str
     gateway: str
     dns: tuple[str, ...] = ()
+    dhcp: bool = True
+    external: bool = False
 
     @property
     def bridge(self) -> str:
@@ -36,7 +39,8 @@ class Network:
 
 @dataclass(frozen=True)
 class Port:
-    """A network card of a server. ``groups``: ids of its security groups; ``hostname`` is its name in the DNS."""
+    """A network card of a server. ``groups``: ids of its security groups; ``hostname`` is its name in the DNS;
+    ``floating``: pairs of a floating address and the one of its own that it leads to."""
 
     id: str
     network_id: str
@@ -44,6 +48,7 @@ class Port:
     addresses: tuple[str, ...]
     groups: tuple[str, ...]
     hostname: str
+    floating: tuple[tuple[str, str], ...] = ()
 
     @property
     def tap(self) -> str:
@@ -65,11 +70,21 @@ class Rule:
 
 @dataclass(frozen=True)
 class Layout:
-    """All that is wanted on this host. ``groups`` has every group that a port or a rule names."""
+    """All that is wanted on this host. ``groups`` has every group that a port or a rule names; ``routed``: the outside
+    finds floating addresses through this host, so servers are to be seen there under them."""
 
     networks: dict[str, Network]
     ports: dict[str, Port]
     groups: dict[str, tuple[Rule, ...]]
+    routed: bool = False
+
+    def externals(self) -> list[Network]:
+        """The external networks of which an address leads to a server."""
+        floating = {ipaddress.IPv4Address(address) for port in self.ports.values() for address, _ in port.floating}
+        found = [(network, ipaddress.IPv4Network(network.cidr)) for network in self.networks.values()]
+        return [
+            network for network, whole in found if network.external and any(address in whole for address in floating)
+        ]
 
 
 def short(identifier: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 from dataclasses import dataclass
@@ -95,6 +96,16 @@ def ranges_in_use() -> list[str]:
     """The IPv4 ranges that this host has routes to, but for the default route."""
     routes = json.loads(run(["ip", "-4", "-json", "route", "show"]) or "[]")
     return [route["dst"] for route in routes if route["dst"] != "default"]
+
+
+def user_of(cidr: str) -> str | None:
+    """The interface of the host, none of ours, that is in (a part of) this range itself."""
+    wanted = ipaddress.IPv4Network(cidr)
+    for route in json.loads(run(["ip", "-4", "-json", "route", "show", "proto", "kernel"]) or "[]"):
+        name = str(route.get("dev", ""))
+        if not name.startswith(BRIDGE_PREFIX) and ipaddress.IPv4Network(route["dst"], False).overlaps(wanted):
+            return name
+    return None
 
 
 def uplinks_without_forwarding() -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nova_lite.compute import group_rules, networks
+from nova_lite.context import RequestContext
 from nova_lite.db import networks as db_networks
 from nova_lite.db import security_groups as db_groups
 from nova_lite.db.times import now
@@ -278,3 +279,26 @@ def test_a_deleted_server_leaves_ports_that_were_there_before(cloud: Cloud, netw
         db_networks.release(connection, server)
         left = db_networks.all_ports(connection)
     assert [(one.id, one.device_id, one.fixed_ips) for one in left] == [(port, None, ["10.5.0.77"])]
+
+
+def test_floating_ips_stand_after_the_addresses_of_cards(cloud: Cloud, server: str, network: Any) -> None:
+    service, context = cloud.compute.network, RequestContext(user_id="u1", project_id="p1", roles=["member"])
+    public = networks.create_network(cloud.compute.database, HOST, "public", "172.24.4.0/24", external=True)
+    (port,) = cloud.compute.ports([server])[server]
+    made = service.create_floating_ip(context, network_id=public.id, port_id=port.id)
+    assert attach(cloud, server, net_id=network.id).status_code == 200
+    ((label, shown),) = cloud("GET", f"/servers/{server}", "2.104").json["server"]["addresses"].items()
+    assert label == "private"
+    assert [(item["addr"], item["OS-EXT-IPS:type"]) for item in shown] == [
+        ("10.5.0.2", "fixed"),
+        ("10.5.0.3", "fixed"),
+        ("172.24.4.2", "floating"),
+    ]
+    assert shown[2]["OS-EXT-IPS-MAC:mac_addr"] == port.mac_address
+    assert addresses(cloud, server) == ["10.5.0.2", "10.5.0.3", "172.24.4.2"]
+    v3 = cloud("GET", f"/servers/{server}/ips", "3.0").json["addresses"]["private"]
+    assert [item["type"] for item in v3] == ["fixed", "fixed", "floating"]
+    with cloud.compute.database.write() as connection:
+        db_networks.release(connection, server)
+    assert service.get_floating_ip(context, made.id).port_id is None
+    assert create(cloud, networks=[{"uuid": public.id}]).status_code == 400  # servers are not on it

@@ -20,7 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from nova_lite.cli.main import main
-from nova_lite.network import links
+from nova_lite.network import links, rtnetlink
+from nova_lite.network.commands import NetworkError
 from nova_lite.network.host import HostNetwork, lacking, tables
 from nova_lite.network.layout import Layout, Network, Port, Rule
 from tests import netns, tap_guest
@@ -325,3 +326,99 @@ def test_host_status_says_what_keeps_servers_from_the_outside(tmp_path: Path, mo
         assert "sysctl -w net.ipv4.conf.up0.forwarding=1" in status()
         forwarding.write_text("1")
         assert "outside" not in status()
+
+
+EXTERNAL = Network(str(uuid.uuid4()), "172.24.4.0/24", "172.24.4.1", external=True)
+
+
+def floating_layout(*ports: Port, routed: bool = False) -> Layout:
+    rules = (*MEMBERS_ONLY, Rule("ingress", "icmp"), Rule("ingress", "udp"))
+    found = layout(*ports, group=rules)
+    return replace(found, networks=found.networks | {EXTERNAL.id: EXTERNAL}, routed=routed)
+
+
+def test_a_floating_address_leads_to_a_server_while_it_is_told_to(host: HostNetwork, guests: Any) -> None:
+    one, two = port(1), port(2)
+    floating = replace(one, floating=(("172.24.4.9", one.addresses[0]),))
+    guests(floating_layout(one, two))
+    assert host_pings("172.24.4.9") is False and not links.exists(EXTERNAL.bridge)
+    host.replace_rules(floating_layout(floating, two))
+    assert links.exists(EXTERNAL.bridge) and host_pings("172.24.4.9")
+    host.replace_rules(floating_layout(one, replace(two, floating=(("172.24.4.9", two.addresses[0]),))))
+    assert host_pings("172.24.4.9")  # the other server, at once
+    wanted = floating_layout(one, two)
+    host.replace_rules(wanted)
+    host.check(wanted)
+    assert host_pings("172.24.4.9") is False and not links.exists(EXTERNAL.bridge)
+
+
+def test_rules_of_security_groups_hold_for_floating_addresses(host: HostNetwork, guests: Any) -> None:
+    one = replace(port(1), floating=(("172.24.4.9", port(1).addresses[0]),))
+    wanted = layout(one, group=MEMBERS_ONLY)
+    guests(replace(wanted, networks=wanted.networks | {EXTERNAL.id: EXTERNAL}))
+    assert host_pings("172.24.4.9") is False
+
+
+def test_another_network_is_reached_by_its_floating_addresses_only(host: HostNetwork, guests: Any) -> None:
+    one, other = port(1), port(2, GROUP, OTHER_NETWORK)
+    floating = replace(other, floating=(("172.24.4.9", other.addresses[0]),))
+    there = guests(floating_layout(one, floating))
+    for number, target in ((4001, other.addresses[0]), (4002, "172.24.4.9")):
+        payload = tap_guest.udp(1000, number, b"hello")
+        there.send(one, tap_guest.ipv4(one.mac, NETWORK.mac, one.addresses[0], target, 17, payload))
+    first = hears(there, floating, lambda frame: to_port(4001)(frame) or to_port(4002)(frame))
+    assert first is not None and to_port(4002)(first)
+
+
+@pytest.mark.parametrize(("routed", "seen"), [(True, "172.24.4.9"), (False, "192.0.2.1")])
+def test_the_outside_sees_a_server_under_its_floating_address_where_that_is_routed(
+    host: HostNetwork, guests: Any, routed: bool, seen: str
+) -> None:
+    one = replace(port(1), floating=(("172.24.4.9", port(1).addresses[0]),))
+    there = guests(floating_layout(one, routed=routed))
+    neighbour = Port(str(uuid.uuid4()), "outside", "fa:16:3e:99:00:02", ("192.0.2.2",), (), "outside")
+    rtnetlink.make_tap(neighbour.tap)
+    for command in (f"addr add 192.0.2.1/24 dev {neighbour.tap}", f"link set {neighbour.tap} up"):
+        subprocess.run(["ip", *command.split()], check=True)
+    outside = TapGuests([neighbour])
+    try:
+        payload = tap_guest.udp(1000, 4001, b"hello")
+        there.send(one, tap_guest.ipv4(one.mac, NETWORK.mac, one.addresses[0], "192.0.2.2", 17, payload))
+        frame = hears(outside, neighbour, to_port(4001))
+        assert frame is not None and socket.inet_ntoa(frame[26:30]) == seen
+    finally:
+        outside.close()
+
+
+def test_a_port_gets_and_loses_addresses_while_its_server_runs(host: HostNetwork, guests: Any) -> None:
+    one = port(1)
+    guests(floating_layout(one))
+    more = replace(one, addresses=(*one.addresses, "10.9.0.77"))
+    host.replace_rules(floating_layout(more))
+    known = subprocess.run(["ip", "neigh", "show"], capture_output=True, text=True, check=True).stdout
+    assert f"10.9.0.77 dev {NETWORK.bridge} lladdr {one.mac}" in known
+    host.replace_rules(floating_layout(one))
+    known = subprocess.run(["ip", "neigh", "show"], capture_output=True, text=True, check=True).stdout
+    assert "10.9.0.77" not in known and one.addresses[0] in known
+
+
+def test_a_range_that_the_host_is_in_is_not_taken_from_it(host: HostNetwork) -> None:
+    for command in ("link add up0 type bridge", "addr add 10.9.1.9/24 dev up0", "link set up0 up"):
+        subprocess.run(["ip", *command.split()], check=True)
+    with pytest.raises(NetworkError, match="up0 of this host is in it"):
+        host.add(layout(one := port(1)), [one])
+    assert not links.exists(NETWORK.bridge)
+
+
+def host_pings(address: str) -> bool:
+    """Whether this host gets an echo from there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as asking:
+        asking.settimeout(1.0)
+        try:
+            asking.sendto(tap_guest.echo(8, 78), (address, 0))
+            while True:
+                packet, _ = asking.recvfrom(2048)
+                if packet[20] == 0:
+                    return True
+        except OSError:
+            return False

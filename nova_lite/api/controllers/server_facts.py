@@ -144,13 +144,15 @@ def _host(instance: objects.Instance) -> dict[str, Any]:
 
 
 def addresses_of(ports: list[objects.Port]) -> dict[str, list[dict[str, Any]]]:
-    """Addresses by the names of their networks."""
-    addresses: dict[str, list[dict[str, Any]]] = {}
-    for port in ports:
-        addresses.setdefault(port.network_name, []).extend(
-            {"version": 4, "addr": address, "type": "fixed", "mac_addr": port.mac_address}
-            for address in port.fixed_ips
-        )
+    """Addresses by the names of their networks: first those of the cards, then floating IPs."""
+    addresses: dict[str, list[dict[str, Any]]] = {port.network_name: [] for port in ports}
+    for kind in ("fixed", "floating"):
+        for port in ports:
+            floating = [address for led in port.floating_ips.values() for address in led]
+            addresses[port.network_name].extend(
+                {"version": 4, "addr": address, "type": kind, "mac_addr": port.mac_address}
+                for address in (port.fixed_ips if kind == "fixed" else floating)
+            )
     return addresses
 
 
