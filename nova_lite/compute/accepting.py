@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_lite import exceptions, objects
 from nova_lite.compute import states
-from nova_lite.compute.node_client import NodeClient, NodeError
+from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
@@ -81,6 +81,19 @@ class AcceptingVerbs:
             states.check(verb, current)
             self._journal(connection, context, current, verb, args or {})
         self._poke(current.host)
+
+    def _ask_agent(self, instance: objects.Instance, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """What the agent of its host answers; Unavailable when it does not, Conflict when it has no such VM."""
+        try:
+            return self.agent.call(method, params)
+        except NodeUnavailable as error:
+            raise exceptions.Unavailable(
+                f"Compute service of {instance.host} is unavailable at this time."
+            ) from error
+        except NodeError as error:
+            if error.name == "ServerNotFound":
+                raise exceptions.Conflict(f"Instance {instance.uuid} is not ready") from error
+            raise exceptions.Unavailable(str(error)) from error
 
     def _poke(self, host: str) -> None:
         """Wake the agent; it also looks by itself every few seconds, so a failure is only logged."""

@@ -22,7 +22,7 @@ from oslo_config import cfg
 
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, log
-from nova_lite.compute import flavors, node_api
+from nova_lite.compute import diagnostics, flavors, node_api
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
@@ -214,7 +214,7 @@ class Agent:
         with _named_errors():
             info = self._driver.info(uuid)
             counters = self._driver.counters(uuid)
-        return {"power_state": int(info.power_state), "counters": counters}
+        return {"power_state": int(info.power_state), "counters": counters, **diagnostics.of_process(info)}
 
     def _refresh_networks(self) -> dict[str, Any]:
         try:

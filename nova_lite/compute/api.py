@@ -6,10 +6,12 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``API`` is put together from one class per resource; each lives in the module of that name:
 
 =====================  ===========================================================================================
-``admin_actions.py``   ``reset_state inject_network_info``
+``admin_actions.py``   ``reset_state inject_network_info change_password``
 ``aggregates.py``      ``list_aggregates get_aggregate create_aggregate update_aggregate delete_aggregate
                        set_aggregate_metadata add_host_to_aggregate remove_host_from_aggregate cache_images``
 ``create.py``          ``create``, ``parse_availability_zone``
+``deletion.py``        ``delete force_delete restore``
+``diagnostics.py``     ``diagnostics trigger_crash_dump``
 ``flavors.py``         ``list_flavors get_flavor create_flavor update_flavor delete_flavor set_extra_specs
                        delete_extra_spec add_flavor_access remove_flavor_access``
 ``keypairs.py``        ``list_keypairs get_keypair create_keypair delete_keypair``
@@ -51,6 +53,7 @@ from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
 from nova_lite.compute.create import CreateVerbs
 from nova_lite.compute.deletion import DeleteVerbs
+from nova_lite.compute.diagnostics import DiagnosticsVerbs
 from nova_lite.compute.external_events import ExternalEventVerbs
 from nova_lite.compute.flavors import FlavorVerbs
 from nova_lite.compute.hosts import HostVerbs
@@ -60,7 +63,7 @@ from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
 from nova_lite.compute.locks import LockVerbs
 from nova_lite.compute.network_service import NetworkService
-from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
+from nova_lite.compute.node_client import NodeClient
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
 from nova_lite.compute.server_groups import ServerGroupVerbs
@@ -111,6 +114,7 @@ class API(
     MetadataVerbs,
     ShelveVerbs,
     DeleteVerbs,
+    DiagnosticsVerbs,
 ):
     """One per API worker; used by all its threads."""
 
@@ -183,25 +187,6 @@ class API(
         params = {"uuid": instance.uuid, "length": length}
         output = self._ask_agent(instance, "Server.consoleOutput", params)["output"]
         return str(output)
-
-    def diagnostics(self, context: RequestContext, instance: objects.Instance) -> dict[str, Any]:
-        """Counters of the running VM: {"power_state": n, "counters": {group: {name: value}}}.
-
-        Conflict when no VM runs; Unavailable when the agent does not answer.
-        """
-        return self._ask_agent(instance, "Server.diagnostics", {"uuid": instance.uuid})
-
-    def _ask_agent(self, instance: objects.Instance, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self.agent.call(method, params)
-        except NodeUnavailable as error:
-            raise exceptions.Unavailable(
-                f"Compute service of {instance.host} is unavailable at this time."
-            ) from error
-        except NodeError as error:
-            if error.name == "ServerNotFound":
-                raise exceptions.Conflict(f"Instance {instance.uuid} is not ready") from error
-            raise exceptions.Unavailable(str(error)) from error
 
     # -- changing servers --------------------------------------------------------------------------------------
 

@@ -81,6 +81,8 @@ SHELVE = Verb(
 )
 SHELVE_OFFLOAD = Verb("shelveOffload", ("shelved",), task_state="shelving_offloading")
 UNSHELVE = Verb("unshelve", ("shelved", "shelved_offloaded"), task_state="unshelving", later=("spawning",))
+TRIGGER_CRASH_DUMP = Verb("trigger_crash_dump", ("active", "paused", "rescued", "resized", "error"))
+CHANGE_PASSWORD = Verb("changePassword", ("active",))
 LOCK = Verb("lock", None, None, must_have_launched=False)
 UNLOCK = Verb("unlock", None, None, must_have_launched=False)
 RESET_STATE = Verb("resetState", None, None, must_have_launched=False)

@@ -171,6 +171,10 @@ class Driver(abc.ABC):
         guest runs that could be asked."""
 
     @abc.abstractmethod
+    def send_nmi(self, uuid: str) -> None:
+        """Send a non-maskable interrupt to every virtual CPU. Raises DriverError when no guest runs."""
+
+    @abc.abstractmethod
     def pause(self, uuid: str) -> None: ...
 
     @abc.abstractmethod

@@ -180,6 +180,12 @@ class FakeDriver(Driver):
             if uuid not in self.deaf:
                 self.fire(uuid, "shutdown")
 
+    def send_nmi(self, uuid: str) -> None:
+        with self._verb("send_nmi", uuid):
+            info, _console = self._running(uuid)
+            if info.power_state is not PowerState.RUNNING:
+                raise DriverError("The VM is paused; no interrupt can be sent to it.")
+
     def pause(self, uuid: str) -> None:
         self._change("pause", uuid, PowerState.PAUSED)
 

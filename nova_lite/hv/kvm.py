@@ -136,6 +136,11 @@ class KvmDriver(Driver):
             self._current(uuid)
             self._request(uuid, "PUT", "vm.power-button")
 
+    def send_nmi(self, uuid: str) -> None:
+        with self._verb(uuid):
+            self._current(uuid)
+            self._request(uuid, "PUT", "vm.nmi")
+
     def pause(self, uuid: str) -> None:
         self._change(uuid, "vm.pause", PowerState.PAUSED)
 

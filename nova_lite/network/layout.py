@@ -52,7 +52,7 @@ class Port:
 
     @property
     def tap(self) -> str:
-        return TAP_PREFIX + short(self.id)
+        return tap_name(self.id)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ class Layout:
         return [
             network for network, whole in found if network.external and any(address in whole for address in floating)
         ]
+
+
+def tap_name(port_id: str) -> str:
+    """What the tap of a port is called on its host."""
+    return TAP_PREFIX + short(port_id)
 
 
 def short(identifier: str) -> str:

@@ -154,7 +154,7 @@ def test_a_firmware_gets_the_disks_of_images_without_a_kernel(tmp_path: Path) ->
         image = hosting.store.add("x", None, disk=disk, disk_format="raw", look_into_disk=False)
         made = hosting.running(image_ref=image.id, flavor_ref="42")
         says(hosting, made, "here is the firmware")
-        assert "vda" in hosting.api.diagnostics(hosting.me, hosting.get(made))["counters"]
+        assert "vda" in hosting.api.diagnostics(hosting.me, hosting.get(made)).disks
         hosting.api.delete(hosting.me, hosting.get(made))
         hosting.becomes(made, "deleted")
     finally:

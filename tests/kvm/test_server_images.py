@@ -73,6 +73,17 @@ def test_a_server_is_shelved_and_its_guest_counts_again_afterwards(hosting: Comp
     eventually(lambda: driver.console_output(server.uuid, 100), "the guest counts")
 
 
+def test_diagnostics_are_the_machines_and_an_interrupt_reaches_it(hosting: Computing) -> None:
+    server = hosting.running(image_ref=image(hosting, COUNTING), flavor_ref="1")
+    found = hosting.api.diagnostics(hosting.me, hosting.get(server))
+    assert found.cpus[0] > 0 and list(found.disks) == ["vda"] and found.disks["vda"]["errors"] == 0
+    assert found.uptime is not None and 0 <= found.uptime < 3600
+    assert found.memory_rss is not None and 1 << 20 < found.memory_rss < 1 << 32
+    hosting.api.trigger_crash_dump(hosting.me, server)
+    eventually(lambda: hosting.operations(server)[-1].state == "done", "every CPU got it")
+    assert hosting.operations(server)[-1].action == "trigger_crash_dump"
+
+
 def test_a_volume_is_plugged_into_a_guest_and_given_back(hosting: Computing) -> None:
     kernel = hosting.paths.state / "obedient"
     kernel.write_bytes(assemble(OBEDIENT))
@@ -88,8 +99,8 @@ def test_a_volume_is_plugged_into_a_guest_and_given_back(hosting: Computing) -> 
     for _ in range(2):
         hosting.api.attach_volume(hosting.me, server, volume_id)
         eventually(lambda: status() == "in-use", "the server has it")
-        counters = hosting.api.diagnostics(hosting.me, server)["counters"]
+        counters = hosting.api.diagnostics(hosting.me, hosting.get(server)).disks
         assert counters["vdb"]["errors"] == 0
         hosting.api.detach_volume(hosting.me, server, volume_id)
         eventually(lambda: status() == "available", "the server has given it back")
-    assert "vdb" not in hosting.api.diagnostics(hosting.me, server)["counters"]
+    assert "vdb" not in hosting.api.diagnostics(hosting.me, hosting.get(server)).disks

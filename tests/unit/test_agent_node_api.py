@@ -28,7 +28,7 @@ class Host:
             "Agent.ping": {"host": "h1", "version": "1.0", "pid": 1},
             "Agent.wake": {},
             "Server.consoleOutput": {"output": "x"},
-            "Server.diagnostics": {"power_state": 1, "counters": {}},
+            "Server.diagnostics": {"power_state": 1, "counters": {}, "uptime": None, "memory_rss": None},
             "Host.getCapabilities": {},
             "Host.refreshNetworks": {},
         }

@@ -1,4 +1,4 @@
-"""Turning servers on and off: start, stop, reboot, pause and unpause."""
+"""Turning servers on and off: start, stop, reboot, pause and unpause; and the interrupt of a crash dump."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ def _unpause(host: Host, instance: objects.Instance, operation: objects.Operatio
     host.driver.resume(instance.uuid)
 
 
+def _send_nmi(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.driver.send_nmi(instance.uuid)
+
+
 #: A reboot that is asked for with ``hard``.
 REBOOT_HARD = Plan(states.REBOOT_HARD, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE)
 
@@ -66,5 +70,8 @@ PLANS = {
     ),
     "reboot": Plan(states.REBOOT, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE),
     "pause": Plan(states.PAUSE, "compute_pause_instance", (("pause", _pause),), PAUSED),
+    "trigger_crash_dump": Plan(
+        states.TRIGGER_CRASH_DUMP, "compute_trigger_crash_dump", (("send_nmi", _send_nmi),), {}
+    ),
     "unpause": Plan(states.UNPAUSE, "compute_unpause_instance", (("unpause", _unpause),), ACTIVE),
 }
