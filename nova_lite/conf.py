@@ -210,6 +210,9 @@ QUOTA_OPTS = [
     cfg.IntOpt("key_pairs", default=100, min=-1, help="Keypairs per user; -1 is unlimited."),
     cfg.IntOpt("server_groups", default=10, min=-1, help="Server groups per project; -1 is unlimited."),
     cfg.IntOpt("server_group_members", default=10, min=-1, help="Members per server group; -1 is unlimited."),
+    cfg.IntOpt("volumes", default=10, min=-1, help="Volumes per project; -1 is unlimited."),
+    cfg.IntOpt("snapshots", default=10, min=-1, help="Snapshots of volumes per project; -1 is unlimited."),
+    cfg.IntOpt("gigabytes", default=1000, min=-1, help="GiB of volumes and snapshots per project; -1 is unlimited."),
     cfg.IntOpt("injected_files", default=5, min=-1, help="Files (personality) per server; -1 is unlimited."),
     cfg.IntOpt(
         "injected_file_content_bytes", default=10240, min=-1, help="Bytes of base64 per such file; -1 is unlimited."
@@ -368,6 +371,9 @@ class Paths:
 
     def volume(self, uuid: str) -> Path:
         return self.volumes / f"{uuid}.raw"
+
+    def volume_snapshot(self, uuid: str) -> Path:
+        return self.volumes / f"{uuid}.snapshot"
 
     def make(self) -> None:
         """Create the folders, readable by the owner only."""

@@ -34,6 +34,7 @@ from nova_lite.compute.node_server import NodeServer
 from nova_lite.compute.reconcile import Reconciler
 from nova_lite.compute.server_disks import ServerDisks
 from nova_lite.compute.server_host import Host
+from nova_lite.compute.volume_work import VolumeWork
 from nova_lite.compute.wiring import Wiring
 from nova_lite.compute.work import Work
 from nova_lite.db import hosts as db_hosts
@@ -85,6 +86,7 @@ class Agent:
         self._shutdowns, self._snapshots = host.shutdowns, host.snapshots
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
         self._journal = Journal(self.database, self.host, Work(host), conf.compute.parallel_operations)
+        self._volume_work = VolumeWork(self.database, volumes, driver, self.host, self._journal.submit)
         self._node_api = NodeServer(
             self._paths.agent_socket,
             {
@@ -112,6 +114,7 @@ class Agent:
         for uuid in sorted(self._reconciler.servers_to_settle()):
             self._journal.submit(uuid, functools.partial(self._reconciler.settle, uuid))
         self._journal.start()
+        self._volume_work.start()
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
         self._network_checks.start()
         for pause, look in self._housekeeping.pauses():
@@ -122,6 +125,7 @@ class Agent:
         """Claim nothing more, finish or hand back what runs, let go of the VMs."""
         self._stopped.set()
         self._node_api.close()
+        self._volume_work.stop()
         self._journal.stop(_FINISH_SECONDS)
         self._network_checks.join()
         self._wiring.close()
@@ -201,6 +205,7 @@ class Agent:
 
     def _wake(self) -> dict[str, Any]:
         self._journal.wake()
+        self._volume_work.wake()
         self._shutdowns.look_again()
         return {}
 

@@ -33,6 +33,8 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``snapshots.py``       ``create_image``
 ``usage.py``           ``project_usages usage_audits``
 ``external_events.py`` ``take_event``
+``volume_service.py``  ``list_volumes get_volume create_volume update_volume extend_volume delete_volume …``
+``volume_snapshots.py``  ``list_volume_snapshots get_volume_snapshot create_volume_snapshot …``
 ``volumes.py``         ``volume_attachments volume_attachment attach_volume detach_volume …``
 this one               everything else on servers
 =====================  ===========================================================================================
@@ -71,6 +73,7 @@ from nova_lite.compute.server_metadata import MetadataVerbs
 from nova_lite.compute.shelve import ShelveVerbs
 from nova_lite.compute.snapshots import SnapshotVerbs
 from nova_lite.compute.usage import UsageVerbs
+from nova_lite.compute.volume_snapshots import VolumeSnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
@@ -109,6 +112,7 @@ class API(
     ConsoleVerbs,
     LockVerbs,
     VolumeVerbs,
+    VolumeSnapshotVerbs,
     SnapshotVerbs,
     AdminVerbs,
     MetadataVerbs,

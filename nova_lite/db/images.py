@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import exceptions, objects
-from nova_lite.db.tables import block_device_mapping, images, instances, volumes
+from nova_lite.db.tables import block_device_mapping, images, instances, volume_snapshots, volumes
 
 #: The status of an image that was removed while servers run it: nobody sees it, its files stay as long as they do.
 DELETED = "deleted"
@@ -74,7 +74,9 @@ def unused(connection: Connection, host: str) -> list[str]:
     runs = sa.exists().where(instances.c.image_ref == images.c.id, instances.c.deleted.is_(False))
     lies_over = sa.exists().where(block_device_mapping.c.image_id == images.c.id)
     boots = sa.exists().where(volumes.c.image_id == images.c.id)
-    query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~runs, ~lies_over, ~boots)
+    will_boot = sa.exists().where(volume_snapshots.c.image_id == images.c.id)
+    needed = sa.or_(runs, lies_over, boots, will_boot)
+    query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~needed)
     return list(connection.execute(query).scalars())
 
 

@@ -281,6 +281,32 @@ volumes = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Column("description", sa.String(255)),
     sa.Column("image_id", sa.String(36), index=True),
+    sa.Column("user_id", sa.String(255)),
+    sa.Column("metadata", Json, nullable=False, server_default="{}"),
+    sa.Column("image_metadata", Json, nullable=False, server_default="{}"),
+    sa.Column("snapshot_id", sa.String(36)),
+    sa.Column("source_volid", sa.String(36)),
+    sa.Column("said_bootable", sa.Boolean),
+)
+
+volume_snapshots = sa.Table(
+    "volume_snapshots",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("volume_id", sa.String(36), nullable=False, index=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("project_id", sa.String(255), nullable=False),
+    sa.Column("user_id", sa.String(255)),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255)),
+    sa.Column("size_gb", sa.Integer, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("image_id", sa.String(36), index=True),
+    sa.Column("image_metadata", Json, nullable=False, server_default="{}"),
+    sa.Column("metadata", Json, nullable=False, server_default="{}"),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
 )
 
 console_auth_tokens = sa.Table(

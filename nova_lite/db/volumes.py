@@ -63,3 +63,18 @@ def release(connection: Connection, server_id: str) -> None:
     goes = sa.or_(volumes.c.uuid.in_(leaving), volumes.c.status == "creating")
     connection.execute(own.where(goes).values(status="deleting", updated_at=now()))
     connection.execute(own.where(volumes.c.status != "deleting").values(status="available", updated_at=now()))
+
+
+def to_make(connection: Connection, host: str) -> list[objects.Volume]:
+    """Those that are to come to be by themselves, not with a server."""
+    of_server = sa.exists().where(block_device_mapping.c.volume_id == volumes.c.uuid)
+    query = _SELECT.where(volumes.c.host == host, volumes.c.status == "creating", ~of_server).order_by(volumes.c.id)
+    return [_from_row(row) for row in connection.execute(query)]
+
+
+def attachments(connection: Connection, volume_ids: list[str]) -> dict[str, Any]:
+    """By volume: the row (attachment_id, instance_uuid, device_name) of the server that has it."""
+    table = block_device_mapping
+    columns = (table.c.volume_id, table.c.attachment_id, table.c.instance_uuid, table.c.device_name)
+    rows = connection.execute(sa.select(*columns).where(table.c.volume_id.in_(volume_ids)))
+    return {row.volume_id: row for row in rows}

@@ -27,6 +27,7 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
     from nova_lite.embedded.identity import app as identity_app
     from nova_lite.embedded.image import app as image_app
     from nova_lite.embedded.network import app as network_app
+    from nova_lite.embedded.volume import app as volume_app
 
     identity = identity_app.connect(conf, compute.database)
     strategy = auth.strategy(conf, identity.tokens)
@@ -36,5 +37,6 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
             "/identity": identity_app.build(conf, engine, strategy, identity),
             "/image": image_app.build(conf, engine, strategy, compute),
             "/network": network_app.build(conf, engine, strategy, compute),
+            "/volume": volume_app.build(conf, engine, strategy, compute),
         },
     )

@@ -24,7 +24,7 @@ from nova_lite.objects.operation import Event, Operation
 from nova_lite.objects.ownerless import Ownerless
 from nova_lite.objects.server_group import ServerGroup
 from nova_lite.objects.service import Hypervisor, Service
-from nova_lite.objects.volume import Volume
+from nova_lite.objects.volume import Volume, VolumeSnapshot
 
 __all__ = [
     "Aggregate",
@@ -50,4 +50,5 @@ __all__ = [
     "Service",
     "Subnet",
     "Volume",
+    "VolumeSnapshot",
 ]

@@ -6,6 +6,8 @@ unless no persona fits. ``is_admin`` is true for whoever passes ``context_is_adm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from oslo_policy import policy
 
 ADMIN = "rule:context_is_admin"
@@ -82,3 +84,17 @@ _RULES = [
 def list_rules() -> list[policy.RuleDefault]:
     """The personas, in the order the sample file shows them."""
     return list(_RULES)
+
+
+def documented(rules: Mapping[str, tuple[str, str, str, str]]) -> list[policy.DocumentedRuleDefault]:
+    """Rules of a project's resources, by name: check string, description, method and path."""
+    return [
+        policy.DocumentedRuleDefault(
+            name=name,
+            check_str=check,
+            description=description,
+            operations=[{"method": method, "path": path}],
+            scope_types=["project"],
+        )
+        for name, (check, description, method, path) in rules.items()
+    ]

@@ -28,13 +28,4 @@ _RULES = {
 
 
 def list_rules() -> list[policy.DocumentedRuleDefault]:
-    return [
-        policy.DocumentedRuleDefault(
-            name=name,
-            check_str=check,
-            description=description,
-            operations=[{"method": method, "path": path}],
-            scope_types=["project"],
-        )
-        for name, (check, description, method, path) in _RULES.items()
-    ]
+    return base.documented(_RULES)

@@ -1,4 +1,4 @@
-"""Volumes of this host: a row each, and a raw file with holes below ``<state>/volumes``.
+"""Volumes of this host and their snapshots: a row each, and a raw file with holes below ``<state>/volumes``.
 
 A volume's file is whole or not there; it is never written to but by the machine of the server that has it.
 """
@@ -16,6 +16,7 @@ from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
 from nova_lite.compute.images import ImageStore
 from nova_lite.db import images as db_images
+from nova_lite.db import volume_snapshots as db_volume_snapshots
 from nova_lite.db import volumes as db_volumes
 from nova_lite.db.engine import Database
 from nova_lite.db.times import now
@@ -83,8 +84,28 @@ class VolumeStore:
         path = self.path(volume.uuid)
         if path.exists():
             return
-        base = self._images.disk(self._image(volume.image_id)) if volume.image_id else None
-        beside = path.with_suffix(".new")
+        self._copy(self._base(volume), path, volume.size_gb, f"Volume {volume.uuid}", progress)
+
+    def make_snapshot(self, snapshot: objects.VolumeSnapshot) -> None:
+        """The file of a snapshot that is to be, unless it is there: a copy of its volume, by reference where the file
+        system can. May be cut off and done again; nobody may write to the volume meanwhile.
+
+        :raises Invalid: there is no space.
+        """
+        path = self._paths.volume_snapshot(snapshot.uuid)
+        if not path.exists():
+            self._copy(self.path(snapshot.volume_id), path, snapshot.size_gb, f"Snapshot {snapshot.uuid}", None)
+
+    def _base(self, volume: objects.Volume) -> Path | None:
+        """What a new volume begins with."""
+        if volume.snapshot_id:
+            return self._paths.volume_snapshot(volume.snapshot_id)
+        if volume.source_volid:
+            return self.path(volume.source_volid)
+        return self._images.disk(self._image(volume.image_id)) if volume.image_id else None
+
+    def _copy(self, base: Path | None, path: Path, size_gb: int, what: str, progress: Progress | None) -> None:
+        beside = path.with_suffix(f"{path.suffix}.new")
         try:
             self._paths.volumes.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -92,7 +113,7 @@ class VolumeStore:
                 if base is not None:
                     with open(base, "rb") as source:
                         copy_with_holes(source.fileno(), fd, progress)
-                os.ftruncate(fd, volume.size_gb * GIB)
+                os.ftruncate(fd, size_gb * GIB)
                 os.fsync(fd)
             finally:
                 os.close(fd)
@@ -103,7 +124,7 @@ class VolumeStore:
                 beside.unlink()
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             reason = "the host has no space left for it" if full else error.strerror
-            raise exceptions.Invalid(f"Volume {volume.uuid} cannot be made: {reason}.") from error
+            raise exceptions.Invalid(f"{what} cannot be made: {reason}.") from error
 
     def extend(self, uuid: str, size_gb: int) -> objects.Volume:
         """Make a free volume larger.
@@ -133,13 +154,18 @@ class VolumeStore:
         self.purge()
 
     def purge(self) -> None:
-        """Delete the files of volumes that are being deleted, then their rows. Raises OSError."""
+        """Delete the files of volumes and snapshots that are being deleted, then their rows. Raises OSError."""
         for volume in self.list():
             if volume.status == "deleting":
-                for path in (self.path(volume.uuid), self.path(volume.uuid).with_suffix(".new")):
-                    path.unlink(missing_ok=True)
+                _unlink(self.path(volume.uuid))
                 with self._database.write() as connection:
                     db_volumes.delete(connection, volume.uuid)
+        with self._database.read() as connection:
+            leaving = db_volume_snapshots.list_(connection, self._host, status="deleting")
+        for snapshot in leaving:
+            _unlink(self._paths.volume_snapshot(snapshot.uuid))
+            with self._database.write() as connection:
+                db_volume_snapshots.delete(connection, snapshot.uuid)
 
     def get(self, uuid: str) -> objects.Volume:
         """Raises NotFound."""
@@ -198,6 +224,11 @@ def copy_with_holes(source: int, target: int, progress: Progress | None = None) 
             at += copied
             if progress is not None:
                 progress(at, end)
+
+
+def _unlink(path: Path) -> None:
+    for one in (path, path.with_suffix(f"{path.suffix}.new")):
+        one.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -34,6 +34,8 @@ SERVICES = {
     "compute": ("nova-lite", "/v2.1"),
     "image": ("nova-lite-image", "/image"),
     "network": ("nova-lite-network", "/network"),
+    "block-storage": ("nova-lite-volume", "/volume/v3"),
+    "volumev3": ("nova-lite-volumev3", "/volume/v3"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Volume v3 over the local block store: volumes and snapshots that projects manage and servers use."""
