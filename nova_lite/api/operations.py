@@ -15,6 +15,7 @@ from typing import Any
 
 from nova_lite.api import validation, wsgi
 from nova_lite.api.versions import ALL, Range, RangeError, Version, check_ranges
+from nova_lite.compute import states
 from nova_lite.objects import Ownerless
 
 _FIELD = re.compile(r"\{([a-z_]+)\}")
@@ -54,6 +55,7 @@ class Operation:
     object_class: type | None
     object_field: str | None
     load: Callable[[wsgi.Request, str], Any] | None
+    verbs: tuple[states.Verb, ...] = ()
     _variants: dict[Version, Variant | None] = field(default_factory=dict)
 
     @functools.cached_property
@@ -236,6 +238,7 @@ def _operation(
         object_class=controller.resource_obj_cls,
         object_field=object_field,
         load=controller.load,
+        verbs=tuple(dict.fromkeys(verb for one in said for verb in one.verbs)),
     )
 
 

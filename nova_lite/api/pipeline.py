@@ -144,7 +144,7 @@ class Pipeline:
             self._check_project(request, fields)
         if "\x00" in http.path:
             raise HTTPFault(404, NOT_FOUND)  # no name has one, and PostgreSQL would not even look
-        request.fields = fields
+        request.fields, request.table = fields, self.table
         operation, variant = self._operation(request, path)
         try:
             if operation.ownerless:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
 import falcon
@@ -16,6 +16,9 @@ from nova_lite.api import policy
 from nova_lite.api.errors import HTTPFault
 from nova_lite.api.versions import Version
 from nova_lite.context import RequestContext
+
+if TYPE_CHECKING:
+    from nova_lite.api.operations import Table
 
 # More than any client sends, and few enough that a hostile query costs nothing.
 MAX_QUERY_FIELDS = 200
@@ -28,8 +31,9 @@ class Request:
     """One request after authentication.
 
     ``context`` the caller, ``creds`` what rules see of it; ``version`` the negotiated version; ``legacy`` whether the
-    client speaks /v2, which knows no versions; ``fields`` the values of the path's fields; ``query`` name → list of
-    values; ``body`` the parsed JSON document or None; ``conf`` the options of group ``[api]``.
+    client speaks /v2, which knows no versions; ``fields`` the values of the path's fields; ``table`` every operation of
+    the API; ``query`` name → list of values; ``body`` the parsed JSON document or None; ``conf`` the options of group
+    ``[api]``.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Request:
         self.version: Version = None  # type: ignore[assignment]  # set by the next step of the pipeline
         self.legacy = False
         self.fields: dict[str, str] = {}
+        self.table: Table = None  # type: ignore[assignment]  # set when the route is known
         self.headers: dict[str, str] = {}
         self.status: int | None = None
         self.stream: tuple[Iterable[bytes], int] | None = None

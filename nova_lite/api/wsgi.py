@@ -14,8 +14,12 @@ from typing import Any, TypedDict, TypeVar
 
 from nova_lite.api.request import Request
 from nova_lite.api.versions import MIN_2, Range, Version
+from nova_lite.compute import states
 
-__all__ = ["Controller", "NoParams", "Request", "action", "expected_errors", "response", "route", "target", "version"]
+__all__ = [
+    *("Controller", "NoParams", "Request", "action", "expected_errors", "response", "route", "target", "verb"),
+    "version",
+]
 
 
 class NoParams(TypedDict):
@@ -40,6 +44,7 @@ class Declaration:
     errors: frozenset[int] = frozenset()
     other_statuses: frozenset[int] = frozenset()
     target: Callable[[Request], Mapping[str, Any]] | None = None
+    verbs: tuple[states.Verb, ...] = ()
     schemas: Any = None
 
 
@@ -116,6 +121,19 @@ def expected_errors(*codes: int) -> Callable[[F], F]:
 
     def mark(function: F) -> F:
         declaration(function).errors = frozenset(codes)
+        return function
+
+    return mark
+
+
+def verb(*verbs: states.Verb) -> Callable[[F], F]:
+    """What this method does to a server, in words of the state machine; one of them where the body says which.
+
+    The compute layer checks it when the time comes. Declared here, it can be told beforehand (allowed-actions).
+    """
+
+    def mark(function: F) -> F:
+        declaration(function).verbs = verbs
         return function
 
     return mark

@@ -26,7 +26,7 @@ class Verb:
     ``action`` is its name in messages and in instance actions. ``vm_states`` / ``task_states``: where it is legal, None
     for anywhere. ``task_state``: what the server shows from acceptance on. ``working``: what it shows while the agent
     works, None for no change; ``later``: what it shows in later steps. ``must_have_launched``: refused for a server
-    that never came up.
+    that never came up. ``heeds_lock``: refused for a locked server, but to administrators.
     """
 
     action: str
@@ -36,6 +36,7 @@ class Verb:
     working: str | None = None
     must_have_launched: bool = True
     later: tuple[str, ...] = ()
+    heeds_lock: bool = True
 
     @property
     def own_task_states(self) -> frozenset[str]:
@@ -56,7 +57,7 @@ REBOOT_HARD = Verb(
     task_state="rebooting_hard",
     working="reboot_started_hard",
 )
-EVACUATE = Verb("evacuate", ("active", "stopped", "error"), None, must_have_launched=True)
+EVACUATE = Verb("evacuate", ("active", "stopped", "error"), None, heeds_lock=False)
 DELETE = Verb("delete", None, None, task_state="deleting", must_have_launched=False)
 SOFT_DELETE = Verb("delete", None, None, task_state="soft-deleting", must_have_launched=False)
 RESTORE = Verb("restore", ("soft-delete",), task_state="restoring")
@@ -83,17 +84,17 @@ SHELVE_OFFLOAD = Verb("shelveOffload", ("shelved",), task_state="shelving_offloa
 UNSHELVE = Verb("unshelve", ("shelved", "shelved_offloaded"), task_state="unshelving", later=("spawning",))
 TRIGGER_CRASH_DUMP = Verb("trigger_crash_dump", ("active", "paused", "rescued", "resized", "error"))
 CHANGE_PASSWORD = Verb("changePassword", ("active",))
-LOCK = Verb("lock", None, None, must_have_launched=False)
-UNLOCK = Verb("unlock", None, None, must_have_launched=False)
-RESET_STATE = Verb("resetState", None, None, must_have_launched=False)
+LOCK = Verb("lock", None, None, must_have_launched=False, heeds_lock=False)
+UNLOCK = Verb("unlock", None, None, must_have_launched=False, heeds_lock=False)
+RESET_STATE = Verb("resetState", None, None, must_have_launched=False, heeds_lock=False)
 # What users note about a server; done at once, whatever else is being done to it.
 _QUIET = ("active", "paused", "suspended", "stopped")
 UPDATE_METADATA = Verb("update metadata", _QUIET, None)
 DELETE_METADATA = Verb("delete metadata", _QUIET, None)
-UPDATE_TAG = Verb("update tag", _QUIET, None, must_have_launched=False)
-UPDATE_TAGS = Verb("update tags", _QUIET, None, must_have_launched=False)
-DELETE_TAG = Verb("delete tag", _QUIET, None, must_have_launched=False)
-DELETE_TAGS = Verb("delete tags", _QUIET, None, must_have_launched=False)
+UPDATE_TAG = Verb("update tag", _QUIET, None, must_have_launched=False, heeds_lock=False)
+UPDATE_TAGS = Verb("update tags", _QUIET, None, must_have_launched=False, heeds_lock=False)
+DELETE_TAG = Verb("delete tag", _QUIET, None, must_have_launched=False, heeds_lock=False)
+DELETE_TAGS = Verb("delete tags", _QUIET, None, must_have_launched=False, heeds_lock=False)
 
 
 def check(verb: Verb, instance: objects.Instance) -> None:
@@ -110,3 +111,14 @@ def check_lock(instance: objects.Instance, is_admin: bool) -> None:
     """Raise InstanceIsLocked (409) for everyone but administrators."""
     if instance.locked and not is_admin:
         raise exceptions.InstanceIsLocked(instance.uuid)
+
+
+def refusal(verb: Verb, instance: objects.Instance, is_admin: bool) -> str | None:
+    """Why ``verb`` would be refused now, by the lock or the state of the server; None when it would not."""
+    try:
+        if verb.heeds_lock:
+            check_lock(instance, is_admin)
+        check(verb, instance)
+    except exceptions.Conflict as error:
+        return str(error)
+    return None

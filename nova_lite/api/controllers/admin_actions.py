@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 
 class StateParams(TypedDict):
@@ -17,6 +18,7 @@ class AdminActionsController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("os-resetState", v3="reset_state", policy="os_compute_api:os-admin-actions:reset_state")
+    @wsgi.verb(states.RESET_STATE)
     @wsgi.version(base="2.1")
     @wsgi.response(202, version="2.1")
     @wsgi.response(204, version="3.0")

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 
 class PasswordParams(TypedDict):
@@ -17,6 +18,7 @@ class AdminPasswordController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("changePassword", v3="change_password", policy="os_compute_api:os-admin-password")
+    @wsgi.verb(states.CHANGE_PASSWORD)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)

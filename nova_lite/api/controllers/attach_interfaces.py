@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 _PATH, _PATH_3 = "/servers/{server_id}/os-interface", "/servers/{server_id}/interfaces"
 _RULE = "os_compute_api:os-attach-interfaces"
@@ -53,6 +54,7 @@ class AttachInterfacesController(wsgi.Controller):
         return _card(obj, self.compute.port_of(obj, params["port_id"]))
 
     @wsgi.route("POST", _PATH, v3=_PATH_3, policy=f"{_RULE}:create")
+    @wsgi.verb(states.ATTACH_INTERFACE)
     @wsgi.version(base="2.1")
     @wsgi.response(200, version="2.1")
     @wsgi.response(202, version="3.0")
@@ -78,6 +80,7 @@ class AttachInterfacesController(wsgi.Controller):
         return _card(obj, port)
 
     @wsgi.route("DELETE", _PATH + "/{port_id}", v3=_PATH_3 + "/{port_id}", policy=f"{_RULE}:delete")
+    @wsgi.verb(states.DETACH_INTERFACE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)

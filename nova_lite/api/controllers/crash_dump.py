@@ -5,6 +5,7 @@ from __future__ import annotations
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 
 class CrashDumpController(wsgi.Controller):
@@ -12,6 +13,7 @@ class CrashDumpController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("trigger_crash_dump", policy="os_compute_api:servers:trigger_crash_dump")
+    @wsgi.verb(states.TRIGGER_CRASH_DUMP)
     @wsgi.version(base="2.17")
     @wsgi.response(202, version="2.17")
     @wsgi.expected_errors(404, 409)

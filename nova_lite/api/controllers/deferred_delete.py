@@ -5,6 +5,7 @@ from __future__ import annotations
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 
 class DeferredDeleteController(wsgi.Controller):
@@ -12,6 +13,7 @@ class DeferredDeleteController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("forceDelete", v3="force_delete", policy="os_compute_api:os-deferred-delete:force")
+    @wsgi.verb(states.DELETE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
@@ -26,6 +28,7 @@ class DeferredDeleteController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("restore", policy="os_compute_api:os-deferred-delete:restore")
+    @wsgi.verb(states.RESTORE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(403, 404, 409)

@@ -12,6 +12,7 @@ from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
 from nova_lite.api.controllers.server_create import password_of
+from nova_lite.compute import states
 
 
 class EvacuateParams(TypedDict, total=False):
@@ -26,6 +27,7 @@ class EvacuateController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("evacuate", policy="os_compute_api:os-evacuate")
+    @wsgi.verb(states.EVACUATE)
     @wsgi.version(base="2.1", max="2.28")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404, 409)
@@ -37,6 +39,7 @@ class EvacuateController(wsgi.Controller):
         """
         return self._evacuate(req, obj, params, force=None)
 
+    @wsgi.verb(states.EVACUATE)
     @wsgi.version(base="2.29", max="2.94")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404, 409)
@@ -51,6 +54,7 @@ class EvacuateController(wsgi.Controller):
         """
         return self._evacuate(req, obj, params, force=params.get("force", False))
 
+    @wsgi.verb(states.EVACUATE)
     @wsgi.version(base="2.95")
     @wsgi.response(200, version="2.95")
     @wsgi.response(202, version="3.0")

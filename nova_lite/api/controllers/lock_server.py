@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 
 class LockParams(TypedDict, total=False):
@@ -17,6 +18,7 @@ class LockServerController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("lock", policy="os_compute_api:os-lock-server:lock")
+    @wsgi.verb(states.LOCK)
     @wsgi.version(base="2.1")
     @wsgi.response(202, version="2.1")
     @wsgi.response(204, version="3.0")
@@ -31,6 +33,7 @@ class LockServerController(wsgi.Controller):
         self.compute.lock(req.context, obj, reason=params.get("locked_reason"))
 
     @wsgi.action("unlock", policy="os_compute_api:os-lock-server:unlock")
+    @wsgi.verb(states.UNLOCK)
     @wsgi.version(base="2.1")
     @wsgi.response(202, version="2.1")
     @wsgi.response(204, version="3.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 
 class PauseServerController(wsgi.Controller):
@@ -12,6 +13,7 @@ class PauseServerController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("pause", policy="os_compute_api:os-pause-server:pause")
+    @wsgi.verb(states.PAUSE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
@@ -25,6 +27,7 @@ class PauseServerController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("unpause", policy="os_compute_api:os-pause-server:unpause")
+    @wsgi.verb(states.UNPAUSE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:servers:create_image"
 
@@ -26,6 +27,7 @@ class ServerImagesController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("createImage", v3="create_image", policy=_POLICY)
+    @wsgi.verb(states.CREATE_IMAGE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -46,6 +48,7 @@ class ServerImagesController(wsgi.Controller):
         return {"image_id": image_id}
 
     @wsgi.action("createBackup", v3="create_backup", policy="os_compute_api:os-create-backup")
+    @wsgi.verb(states.CREATE_BACKUP)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:server-metadata"
 _ALL = "/servers/{server_id}/metadata"
@@ -38,6 +39,7 @@ class ServerMetadataController(wsgi.Controller):
         return {"metadata": obj.metadata}
 
     @wsgi.route("POST", _ALL, policy=f"{_POLICY}:create")
+    @wsgi.verb(states.UPDATE_METADATA)
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -51,6 +53,7 @@ class ServerMetadataController(wsgi.Controller):
         return {"metadata": self.compute.update_metadata(req.context, obj, params["metadata"], replace=False)}
 
     @wsgi.route("PUT", _ALL, policy=f"{_POLICY}:update_all")
+    @wsgi.verb(states.UPDATE_METADATA)
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -72,6 +75,7 @@ class ServerMetadataController(wsgi.Controller):
         return {"item": {key: obj.metadata[key]}}
 
     @wsgi.route("PUT", _ONE, policy=f"{_POLICY}:update")
+    @wsgi.verb(states.UPDATE_METADATA)
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -84,6 +88,7 @@ class ServerMetadataController(wsgi.Controller):
         return {"item": params["item"]}
 
     @wsgi.route("DELETE", _ONE, policy=f"{_POLICY}:delete")
+    @wsgi.verb(states.DELETE_METADATA)
     @wsgi.version(base="2.1")
     @wsgi.response(204)
     @wsgi.expected_errors(404, 409)

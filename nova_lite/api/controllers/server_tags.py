@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 from nova_lite.schemas.parameter_types import tag as _TAG
 
 _POLICY = "os_compute_api:os-server-tags"
@@ -36,6 +37,7 @@ class ServerTagsController(wsgi.Controller):
         return {"tags": obj.tags}
 
     @wsgi.route("PUT", _ALL, policy=f"{_POLICY}:update_all")
+    @wsgi.verb(states.UPDATE_TAGS)
     @wsgi.version(base="2.26")
     @wsgi.response(200, version="2.26")
     @wsgi.expected_errors(400, 404, 409)
@@ -48,6 +50,7 @@ class ServerTagsController(wsgi.Controller):
         return {"tags": self.compute.replace_tags(req.context, obj, params["tags"])}
 
     @wsgi.route("DELETE", _ALL, policy=f"{_POLICY}:delete_all")
+    @wsgi.verb(states.DELETE_TAGS)
     @wsgi.version(base="2.26")
     @wsgi.response(204, version="2.26")
     @wsgi.expected_errors(404, 409)
@@ -66,6 +69,7 @@ class ServerTagsController(wsgi.Controller):
             raise exceptions.NotFound(f"Server {obj.uuid} has no tag '{params['tag']}'")
 
     @wsgi.route("PUT", _ONE, policy=f"{_POLICY}:update")
+    @wsgi.verb(states.UPDATE_TAG)
     @wsgi.version(base="2.26")
     @wsgi.response(201, version="2.26", or_else=204)
     @wsgi.expected_errors(400, 404, 409)
@@ -86,6 +90,7 @@ class ServerTagsController(wsgi.Controller):
             req.answer_with(204)
 
     @wsgi.route("DELETE", _ONE, policy=f"{_POLICY}:delete")
+    @wsgi.verb(states.DELETE_TAG)
     @wsgi.version(base="2.26")
     @wsgi.response(204, version="2.26")
     @wsgi.expected_errors(404, 409)

@@ -10,6 +10,7 @@ from nova_lite.api.controllers import server_create, server_facts, server_filter
 from nova_lite.api.controllers.operations import announce
 from nova_lite.api.controllers.server_create import CreateParams
 from nova_lite.api.controllers.server_filters import ListParams
+from nova_lite.compute import states
 
 
 class UpdateParams(TypedDict, total=False):
@@ -206,6 +207,7 @@ class ServersController(wsgi.Controller):
         return server_facts.full(req, server, statuses, ports, volumes, groups)
 
     @wsgi.route("DELETE", "/servers/{server_id}", policy="os_compute_api:servers:delete")
+    @wsgi.verb(states.DELETE, states.SOFT_DELETE)
     @wsgi.version(base="2.1")
     @wsgi.response(204, version="2.1")
     @wsgi.response(202, version="3.0")
@@ -220,6 +222,7 @@ class ServersController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("os-start", v3="start", policy="os_compute_api:servers:start")
+    @wsgi.verb(states.START)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
@@ -233,6 +236,7 @@ class ServersController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("os-stop", v3="stop", policy="os_compute_api:servers:stop")
+    @wsgi.verb(states.STOP)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)
@@ -246,6 +250,7 @@ class ServersController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("reboot", policy="os_compute_api:servers:reboot")
+    @wsgi.verb(states.REBOOT, states.REBOOT_HARD)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)

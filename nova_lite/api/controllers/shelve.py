@@ -7,6 +7,7 @@ from typing import TypedDict
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:os-shelve"
 
@@ -21,6 +22,7 @@ class ShelveController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("shelve", policy=f"{_POLICY}:shelve")
+    @wsgi.verb(states.SHELVE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -37,6 +39,7 @@ class ShelveController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("shelveOffload", v3="shelve_offload", policy=f"{_POLICY}:shelve_offload")
+    @wsgi.verb(states.SHELVE_OFFLOAD)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 404, 409)
@@ -47,6 +50,7 @@ class ShelveController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("unshelve", policy=f"{_POLICY}:unshelve")
+    @wsgi.verb(states.UNSHELVE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:os-volumes-attachments"
 _ALL, _ALL_V3 = "/servers/{server_id}/os-volume_attachments", "/servers/{server_id}/volume-attachments"
@@ -70,6 +71,7 @@ class VolumeAttachmentsController(wsgi.Controller):
         return _facts(self.compute.volume_attachment(req.context, obj, params["volume_id"]))
 
     @wsgi.route("POST", _ALL, v3=_ALL_V3, policy=f"{_POLICY}:create")
+    @wsgi.verb(states.ATTACH_VOLUME)
     @wsgi.version(base="2.1")
     @wsgi.response(200, version="2.1")
     @wsgi.response(202, version="2.101")
@@ -136,6 +138,7 @@ class VolumeAttachmentsController(wsgi.Controller):
             self.compute.swap_volume(req.context, obj, volume_id, new_id)
 
     @wsgi.route("DELETE", _ONE, v3=_ONE_V3, policy=f"{_POLICY}:delete")
+    @wsgi.verb(states.DETACH_VOLUME)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)
