@@ -34,6 +34,11 @@ class Service:
 
     def call(self, method: str, path: str, body: Any = None, version: str = "2.90") -> tuple[int, Any]:
         """One request as an administrator; (status, document)."""
+        status, text = self.read(method, path, body, version)
+        return status, json.loads(text) if text else None
+
+    def read(self, method: str, path: str, body: Any = None, version: str = "2.90") -> tuple[int, bytes]:
+        """As ``call``, without reading the document."""
         headers = {"X-Auth-Token": "admin", "OpenStack-API-Version": f"compute {version}"}
         data = None
         if body is not None:
@@ -41,8 +46,7 @@ class Service:
             headers["Content-Type"] = "application/json"
         self._connection.request(method, path, body=data, headers=headers)
         answer = self._connection.getresponse()
-        text = answer.read()
-        return answer.status, json.loads(text) if text else None
+        return answer.status, answer.read()
 
     def wait_status(self, server_id: str, wanted: str, timeout: float = 30.0) -> dict[str, Any]:
         """Ask until the server has that status; RuntimeError on ERROR or when time is up."""

@@ -3,6 +3,7 @@ header."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -174,19 +175,32 @@ class Request:
     def set_project_in_url(self, project_id: str) -> None:
         self._project_in_url = project_id
 
-    @property
+    @functools.cached_property
     def base_url(self) -> str:
         """Scheme, host and mount point, without a trailing slash."""
         return (self.conf.endpoint_url or self.http.prefix).rstrip("/")
 
+    @functools.cached_property
+    def _own_prefix(self) -> str:
+        """What links of this request's major version begin with; the pages of a listing have thousands of them."""
+        version = "v3" if self.version.major >= 3 else "v2" if self.legacy else "v2.1"
+        return self._joined(self.base_url, version, self._project_in_url)
+
+    @functools.cached_property
+    def _bookmark_prefix(self) -> str:
+        return self._joined(self.base_url, self._project_in_url)
+
+    @staticmethod
+    def _joined(*parts: str) -> str:
+        return "".join(f"{part}/" for part in parts if part)
+
     def url(self, path: str) -> str:
         """An absolute link at this request's major version; with the project where the request's own URL had it."""
-        prefix = "v3" if self.version.major >= 3 else "v2" if self.legacy else "v2.1"
-        return "/".join(part for part in (self.base_url, prefix, self._project_in_url, path.lstrip("/")) if part)
+        return self._own_prefix + path.lstrip("/")
 
     def bookmark(self, path: str) -> str:
         """An absolute link without a version."""
-        return "/".join(part for part in (self.base_url, self._project_in_url, path.lstrip("/")) if part)
+        return self._bookmark_prefix + path.lstrip("/")
 
     def next_link(self, path: str, marker: str, limit: int | None = None) -> str:
         """The link to the page after ``marker``: this request's query with ``marker`` (and ``limit``) replaced."""

@@ -53,7 +53,7 @@ from nova_lite.compute import states
 from nova_lite.compute.admin_actions import AdminVerbs
 from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
-from nova_lite.compute.create import CreateVerbs
+from nova_lite.compute.create import CreateVerbs, disk_config_of
 from nova_lite.compute.deletion import DeleteVerbs
 from nova_lite.compute.diagnostics import DiagnosticsVerbs
 from nova_lite.compute.external_events import ExternalEventVerbs
@@ -172,8 +172,6 @@ class API(
                 wanted["user_id"] = context.user_id
         if wanted.get("deleted") is None and not wanted.keys() & {"changes_since", "changes_before"}:
             wanted["deleted"] = False
-        if wanted.get("deleted") is False and "vm_state" not in wanted:
-            wanted["soft_deleted"] = False
         with self.database.read() as connection:
             return db_instances.list_(connection, wanted, sort or [], limit, marker)
 
@@ -223,6 +221,8 @@ class API(
         changes = {column: value for column, value in changes.items() if value is not UNSET}
         with self.database.write() as connection:
             current = self._lock_row(connection, instance)
+            if "disk_config" in changes:
+                disk_config_of(current.image_properties, current.image_ref, changes["disk_config"])
             zone = changes.get("pinned_availability_zone")
             if zone is not None:
                 _check_pin(current, zone)

@@ -8,6 +8,7 @@ import re
 import secrets
 import string
 import uuid as uuidlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,7 @@ class CreateVerbs(AcceptingVerbs):
         disk_config: str | None = None,
         scheduler_hints: dict[str, Any] | None = None,
         trusted_image_certificates: list[str] | None = None,
+        zero_disk_allowed: bool = True,
         host: str | None = None,
         hypervisor_hostname: str | None = None,
         networks: list[dict[str, Any]] | str | None = None,
@@ -74,6 +76,7 @@ class CreateVerbs(AcceptingVerbs):
         :param host: run on this host (so does ``hypervisor_hostname``).
         :param injected_files: {"path", "contents" (base64)} each: a file that the guest is given.
         :param networks: cards as a request lists them, "auto" or "none" (see ``networks.wishes``).
+        :param zero_disk_allowed: whether a flavor without a disk of a size of its own may boot from an image.
         :param security_groups: names or ids for every card; the project's default one when None.
         :param block_device_mapping: disks as a request lists them in the old form, without the one of the image.
         :param block_device_mapping_v2: all disks as a request lists them (see ``block_devices.wishes``).
@@ -81,6 +84,7 @@ class CreateVerbs(AcceptingVerbs):
         :returns: the servers, building; in error with a fault where no host can take them.
         :raises Invalid: image, flavor, keypair, zone, host or user data cannot be used.
         :raises OverQuota: not even ``min_count`` fit, or there are too many metadata items or files.
+        :raises Forbidden: only volumes may be booted with such a flavor.
         """
         max_count = min_count if max_count is None else max_count
         if min_count > max_count:
@@ -99,6 +103,11 @@ class CreateVerbs(AcceptingVerbs):
                 raise exceptions.Invalid("The requested availability zone is not available")
             zone = None  # the host's own zone counts, whatever was said before its name
         hints = {name: value for name, value in (scheduler_hints or {}).items() if not name.startswith("_nova")}
+        if trusted_image_certificates:
+            raise exceptions.Invalid(
+                f"Image signature certificate validation failed for certificate: {trusted_image_certificates[0]}. "
+                "Certificates of images are not validated here."
+            )
         metadata = dict(metadata or {})
         self._check_sizes(context, metadata, injected_files or [])
         _check_texts(user_data, injected_files or [])
@@ -128,10 +137,8 @@ class CreateVerbs(AcceptingVerbs):
             injected_files=list(injected_files or []),
             access_ip_v4=access_ip_v4 or None,
             access_ip_v6=access_ip_v6 or None,
-            disk_config=disk_config or "MANUAL",
             reservation_id="r-" + "".join(secrets.choice(_RESERVATION_ALPHABET) for _ in range(8)),
             scheduler_hints=hints,
-            trusted_image_certificates=trusted_image_certificates,
         )
         with self.database.write() as connection:
             wanted.flavor = replace(_usable_flavor(connection, context, flavor_ref), id=0, projects=[])
@@ -146,6 +153,9 @@ class CreateVerbs(AcceptingVerbs):
                     if own.disk is None:
                         raise exceptions.Invalid(f"Image {own.id} has no disk that a volume could begin with.")
                     check_size(disk.size // GIB, own)
+            if not wanted.flavor.root_gb and not zero_disk_allowed and not _boots_from_volume(wished_disks):
+                raise exceptions.Forbidden("Only volume-backed servers are allowed for flavors with zero disk.")
+            wanted.disk_config = disk_config_of(image.properties, image.id, disk_config)
             wanted.image_ref, wanted.image_properties = image_ref or "", dict(image.properties)
             disks = block_devices.of_server(
                 wished_disks, wanted.flavor, image, self.conf.compute.max_local_block_devices
@@ -303,6 +313,18 @@ def _usable_image(
     if image.min_ram > flavor.memory_mb:
         raise exceptions.Invalid("Flavor's memory is too small for requested image.")
     return image
+
+
+def _boots_from_volume(disks: list[objects.BlockDevice]) -> bool:
+    return any(disk.boot_index == 0 and disk.destination_type == "volume" for disk in disks)
+
+
+def disk_config_of(properties: Mapping[str, str], image_id: str, wanted: str | None) -> str:
+    """AUTO or MANUAL: what was asked for, else as the image says. Invalid for AUTO where the image forbids it."""
+    says = properties.get("auto_disk_config", "").strip().lower()
+    if says == "disabled" and wanted == "AUTO":
+        raise exceptions.Invalid(f"Requested image {image_id} has automatic disk resize disabled.")
+    return wanted or ("AUTO" if says in ("1", "t", "true", "on", "y", "yes") else "MANUAL")
 
 
 def _check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:

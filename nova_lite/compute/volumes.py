@@ -42,8 +42,7 @@ class VolumeVerbs(AcceptingVerbs):
     ) -> dict[str, list[objects.BlockDevice]]:
         """The volumes of each of these servers, by server id, in the guest's order."""
         with self.database.read() as connection:
-            found = db_block_devices.of_servers(connection, server_ids)
-        return {server: [one for one in devices if one.volume_id] for server, devices in found.items()}
+            return db_block_devices.volumes_of(connection, server_ids)
 
     def volume_attachment(
         self, context: RequestContext, instance: objects.Instance, volume_id: str

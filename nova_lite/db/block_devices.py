@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import objects
+from nova_lite.db.many import among
 from nova_lite.db.tables import block_device_mapping as table
 
 _FIELDS = [column.name for column in table.columns if column.name != "id"]
 _SELECT = sa.select(*(table.c[name] for name in _FIELDS))
 
 
+def volumes_of(connection: Connection, server_ids: Iterable[str]) -> dict[str, list[objects.BlockDevice]]:
+    """The volumes of each of these servers, in the guest's order; only servers that have any."""
+    wanted = among(table.c.instance_uuid, server_ids)
+    return _by_server(connection, _SELECT.where(wanted, table.c.volume_id.is_not(None)))
+
+
 def of_servers(connection: Connection, server_ids: Iterable[str]) -> dict[str, list[objects.BlockDevice]]:
     """The disks of each of these servers, in the guest's order; only servers that have any."""
-    query = _SELECT.where(table.c.instance_uuid.in_(list(server_ids))).order_by(table.c.id)
+    return _by_server(connection, _SELECT.where(among(table.c.instance_uuid, server_ids)))
+
+
+def _by_server(connection: Connection, query: sa.Select[Any]) -> dict[str, list[objects.BlockDevice]]:
     found: dict[str, list[objects.BlockDevice]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(query.order_by(table.c.id)):
         device = objects.BlockDevice(**dict(zip(_FIELDS, row, strict=True)))
         found.setdefault(device.instance_uuid, []).append(device)
     return found

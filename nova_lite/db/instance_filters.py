@@ -126,8 +126,6 @@ FILTERS: dict[str, Callable[[Any], Condition]] = {
     "vm_state": _exact(instances.c.vm_state),
     "task_state": _exact(instances.c.task_state),
     "power_state": _exact(instances.c.power_state),
-    "deleted": _exact(instances.c.deleted),
-    "soft_deleted": lambda wanted: (instances.c.vm_state == "soft-delete") == sa.literal(bool(wanted)),
     "locked": _exact(instances.c.locked),
     "locked_by": _exact(instances.c.locked_by),
     "config_drive": _exact(instances.c.config_drive),
@@ -170,9 +168,31 @@ _SORT_NAMES = {
 }
 
 
+def _deleted(wanted: bool, soft: bool | None) -> Condition:
+    """As in Nova: who lists deleted servers sees those that can be restored, too, and nobody else does.
+
+    :param soft: the other way round, if it is said.
+    """
+    restorable = instances.c.vm_state == "soft-delete"
+    matches = instances.c.deleted.is_(wanted)
+    if wanted:
+        return matches if soft is False else sa.or_(matches, restorable)
+    return matches if soft else sa.and_(matches, sa.not_(restorable))
+
+
 def apply(query: sa.Select[Any], filters: dict[str, Any]) -> sa.Select[Any]:
-    """``query`` with a condition for each filter. Invalid for a name that is not in ``FILTERS``."""
+    """``query`` with a condition for each filter: ``FILTERS``, and "deleted" with "soft_deleted".
+
+    :raises Invalid: a name that is none of them.
+    """
     for name, value in filters.items():
+        if name == "soft_deleted":
+            continue
+        if name == "deleted":
+            # Who filters by state gets that state.
+            soft = filters.get("soft_deleted", True if "vm_state" in filters and not value else None)
+            query = query.where(_deleted(bool(value), soft))
+            continue
         if name not in FILTERS:
             raise exceptions.Invalid(f"Invalid filter field: {name}.")
         query = query.where(FILTERS[name](value))

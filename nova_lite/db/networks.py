@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite import objects
+from nova_lite.db.many import among
 from nova_lite.db.tables import (
     fixed_ips,
     floating_ips,
@@ -254,7 +255,7 @@ def ports_on(connection: Connection, network_id: str) -> list[objects.Port]:
 def ports_of(connection: Connection, server_ids: Iterable[str]) -> dict[str, list[objects.Port]]:
     """The ports of each of these servers, in the order of their cards; only servers that have any."""
     of_server: dict[str, list[objects.Port]] = {}
-    for port in _ports(connection, ports.c.device_id.in_(list(server_ids))):
+    for port in _ports(connection, among(ports.c.device_id, server_ids)):
         of_server.setdefault(str(port.device_id), []).append(port)
     return of_server
 

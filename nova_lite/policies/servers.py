@@ -135,6 +135,16 @@ administrators and open this one, so that users can tell a silent host from a br
         _CREATE,
     ),
     _rule(
+        "os_compute_api:servers:create:zero_disk_flavor",
+        base.PROJECT_MEMBER_OR_ADMIN,
+        """Boot an image with a flavor whose disk is 0: the root disk is as large as the image.
+
+Nova leaves this to administrators, as such a disk is not counted before it fills the host. Here images may have no
+disk at all, and the flavors that ship are of that kind: set it to rule:context_is_admin for Nova's way.
+""",
+        _CREATE,
+    ),
+    _rule(
         "os_compute_api:servers:delete",
         base.PROJECT_MEMBER_OR_ADMIN,
         "Delete a server.",

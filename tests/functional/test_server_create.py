@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from nova_lite.context import RequestContext
 from tests.functional.cloud import ADMIN, HOST, IMAGE_ID, PRIVATE_IMAGE_ID, READER, Cloud
 
+ADMINISTRATOR = RequestContext(user_id="admin", project_id="admin", roles=["admin"], is_admin=True)
 NETWORK = "b3b3b3b3-0000-4000-8000-000000000001"
 
 
@@ -64,7 +66,6 @@ KEYS: list[tuple[str, Any, int, int]] = [
     ("networks", "auto", 37, 104),
     ("networks", "none", 37, 104),
     ("tags", ["a"], 52, 104),
-    ("trusted_image_certificates", ["cert"], 63, 104),
     ("hostname", "web", 90, 104),
     ("hostname", "web.example.org", 94, 104),
 ]
@@ -86,7 +87,57 @@ def test_a_key_is_taken_from_its_version_to_its_last(
         assert key in message
 
 
-@pytest.mark.parametrize("key", ["description", "tags", "trusted_image_certificates", "hostname"])
+def test_certificates_of_images_cannot_be_trusted_here(shared: Cloud) -> None:
+    answer = shared("POST", "/servers", "2.63", json=body("2.63", trusted_image_certificates=["cert"]))
+    assert refusal(answer).startswith("Image signature certificate validation failed for certificate: cert.")
+    wanted = body("2.63")
+    wanted["server"]["trusted_image_certificates"] = None
+    assert shared("POST", "/servers", "2.63", json=wanted).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("says", "asked", "becomes"),
+    [
+        (None, None, "MANUAL"),
+        ("True", None, "AUTO"),
+        ("True", "MANUAL", "MANUAL"),
+        ("disabled", None, "MANUAL"),
+        ("disabled", "MANUAL", "MANUAL"),
+        ("disabled", "AUTO", None),
+    ],
+)
+def test_an_image_says_how_its_disk_grows(
+    cloud: Cloud, says: str | None, asked: str | None, becomes: str | None
+) -> None:
+    kernel = Path(cloud.compute.conf.state_path) / "kernel.bin"
+    image = cloud.images.add("growing", kernel, "flat16", properties={"auto_disk_config": says} if says else {})
+    try:
+        answer = cloud("POST", "/servers", json=body(imageRef=image.id, **{"OS-DCF:diskConfig": asked}))
+        if becomes is None:
+            assert refusal(answer) == f"Requested image {image.id} has automatic disk resize disabled."
+            return
+        assert answer.json["server"]["OS-DCF:diskConfig"] == becomes
+        change = {"server": {"OS-DCF:diskConfig": "AUTO"}}
+        changed = cloud("PUT", f"/servers/{answer.json['server']['id']}", json=change)
+        assert changed.status_code == (400 if says == "disabled" else 200)
+    finally:
+        cloud.images.remove(image.id)
+
+
+def test_flavors_without_a_disk_can_be_kept_for_volumes(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text('"os_compute_api:servers:create:zero_disk_flavor": "rule:context_is_admin"\n')
+    cloud = Cloud(tmp_path)
+    try:
+        flavor = cloud.compute.create_flavor(ADMINISTRATOR, name="diskless", vcpus=1, memory_mb=16, root_gb=0)
+        wanted = body(flavorRef=flavor.flavorid)
+        refused = refusal(cloud("POST", "/servers", json=wanted), 403)
+        assert refused == "Only volume-backed servers are allowed for flavors with zero disk."
+        assert cloud("POST", "/servers", token=ADMIN, json=wanted).status_code == 202
+    finally:
+        cloud.close()
+
+
+@pytest.mark.parametrize("key", ["description", "tags", "hostname"])
 def test_a_refusal_names_the_version_that_takes_the_key(shared: Cloud, key: str) -> None:
     value, since = next((value, since) for name, value, since, _ in KEYS if name == key)
     message = refusal(shared("POST", "/servers", "2.1", json=body(**{key: value})))
@@ -175,7 +226,7 @@ def test_the_answer_shows_the_server_and_where_it_is(shared: Cloud, version: str
     server = created.json["server"]
     assert set(server) == {"id", "links", "adminPass", "OS-DCF:diskConfig", "security_groups"}
     assert server["adminPass"] == "secret"
-    assert server["OS-DCF:diskConfig"] == "MANUAL"
+    assert server["OS-DCF:diskConfig"] == "AUTO"  # as the image says
     assert server["security_groups"] == [{"name": "default"}]
     assert created.headers["location"] == server["links"][0]["href"]
     assert shared("GET", created.headers["location"].partition("/v2.1")[2], version).status_code == 200

@@ -120,7 +120,7 @@ def test_filters_for_everyone(full: Cloud, query: str, version: str, found: list
         ("?launch_index=3", 999, []),
         ("?access_ip_v4=192.0.2.9", 999, []),
         ("?locked_by=admin", 999, []),
-        ("?auto_disk_config=True", 999, []),
+        ("?auto_disk_config=False", 999, []),
         ("?uuid=00000000-0000-4000-8000-000000000000", 999, []),
     ],
 )

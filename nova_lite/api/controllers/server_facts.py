@@ -7,6 +7,7 @@ Where versions write one fact in two ways, both are here: times with and without
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +30,7 @@ def bookmark(req: wsgi.Request, path: str) -> dict[str, str]:
     return {"rel": "bookmark", "href": req.bookmark(path)}
 
 
+@functools.lru_cache(maxsize=1024)
 def host_id(host: str | None, project_id: str | None) -> str:
     """A name for a host that tells a project's own servers apart by host, and nothing else; '' without a host."""
     return hashlib.sha224(f"{project_id}{host}".encode()).hexdigest() if host else ""

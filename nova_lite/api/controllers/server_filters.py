@@ -85,7 +85,7 @@ _ALIASES = {
     "tenant_id": "project_id",
 }
 _NOT_FILTERS = frozenset(
-    {"all_tenants", "limit", "marker", "sort_dir", "sort_key", "status", "soft_deleted", *_ALIASES, *_JOINED_TABLES}
+    {"all_tenants", "limit", "marker", "sort_dir", "sort_key", "status", *_ALIASES, *_JOINED_TABLES}
 )
 # Accepted, and without effect: these columns do not exist, or sorting by them was switched off long ago.
 _IGNORED_SORT_KEYS = frozenset(
@@ -198,6 +198,7 @@ _TYPES: dict[str, Callable[[str, str], Any]] = {
     "not_tags_any": _words,
     "power_state": _number,
     "progress": _number,
+    "soft_deleted": _lenient_flag,
     "tags": _words,
     "tags_any": _words,
     "terminated_at": _time,

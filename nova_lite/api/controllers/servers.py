@@ -131,6 +131,10 @@ class ServersController(wsgi.Controller):
         no networks; ``security_groups``, by name or id, are for all its cards.
         ``key_name``, ``user_data`` and files (``personality``) reach the guest by the metadata service and, with
         ``config_drive``, by a config drive. ``adminPass`` is returned, never stored, and the guest is not told.
+        ``trusted_image_certificates`` are refused: there is nothing that could validate them.
+        ``os:scheduler_hints`` can name a server group (``group``), other servers (``same_host``, ``different_host``),
+        an address (``build_near_host_ip``, ``cidr``) or a condition (``query``); a server that no host suits goes to
+        ERROR.
         """
         server_create.check_zone(req, self.compute, params.get("availability_zone"))
         image = server_create.image_of(params)
@@ -158,6 +162,7 @@ class ServersController(wsgi.Controller):
             disk_config=params.get("disk_config"),
             scheduler_hints=params.get("scheduler_hints", params.get("scheduler_hints_alias")),
             trusted_image_certificates=params.get("trusted_image_certificates"),
+            zero_disk_allowed=req.allowed("os_compute_api:servers:create:zero_disk_flavor"),
             host=params.get("host"),
             hypervisor_hostname=params.get("hypervisor_hostname"),
             networks=params.get("networks"),
