@@ -107,7 +107,8 @@ def assemble(
     health = discovery.HealthCheck(checks, required=frozenset({"database"}))
     app.add_route("/healthcheck", health)
 
-    app.add_route("/v2.1/{project_id}", documents, suffix="v2")
+    for path in ("/v2.1/{project_id}", "/v2.1/{project_id}/"):
+        app.add_route(path, documents, suffix="v2")
     app.add_sink(documents.multiple_choices, r"/(?!v2(?:/|$)|v2\.1(?:/|$)|v3(?:/|$)).+")
     return app
 
@@ -124,7 +125,7 @@ def falcon_app(
     """The pipeline over a table, its routes and its error answers; discovery is the caller's to add."""
     flow = pipeline.Pipeline(table, engine, strategy, loaders, conf, read_in_turn, service)
     app = falcon.App(middleware=[flow])
-    app.req_options.strip_url_path_trailing_slash = True  # as Nova's routes do; clients rely on it
+    app.req_options.strip_url_path_trailing_slash = service.slash_ends_paths
     app.add_error_handler(Exception, pipeline.answer_unexpected)
     app.add_error_handler(falcon.HTTPError, pipeline.answer_falcon)
     app.add_error_handler(errors.HTTPFault, pipeline.answer_fault)

@@ -142,6 +142,8 @@ class Pipeline:
         request: Request = http.context.request
         if self._service.projects_in_paths:
             self._check_project(request, fields)
+        if "" in fields.values():
+            raise HTTPFault(404, NOT_FOUND)  # a name is missing in the path: it names nothing, rather than everything
         if "\x00" in http.path:
             raise HTTPFault(404, NOT_FOUND)  # no name has one, and PostgreSQL would not even look
         request.fields, request.table = fields, self.table

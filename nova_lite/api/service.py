@@ -26,6 +26,7 @@ class Service:
     :param legacy: a prefix that answers as the one beside it does at its oldest version, whatever version is asked
         for, and overlooks what a request holds too much of: Nova's /v2.
     :param methods_hidden: major versions in which a method that a path does not have makes the path unknown (404).
+    :param slash_ends_paths: a slash at a path's end is overlooked; otherwise such a path is unknown.
     :param relaxed: keys that nobody reads are overlooked in request bodies.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
     :param named_error_body: in place of ``error_body``, of an API whose error documents say what kind of error it is.
@@ -42,6 +43,7 @@ class Service:
     legacy: tuple[str, str] | None = None
     named_error_body: NamedErrorBody | None = None
     methods_hidden: frozenset[int] = frozenset()
+    slash_ends_paths: bool = True
     relaxed: bool = False
 
     def major_of(self, path: str) -> int:
@@ -60,4 +62,5 @@ COMPUTE = Service(
     removed_actions=removed.SERVER_ACTIONS,
     legacy=("/v2/", "/v2.1/"),
     methods_hidden=frozenset({2}),  # Nova's routes are pairs of path and method
+    slash_ends_paths=False,  # and end where their path ends
 )

@@ -119,6 +119,12 @@ def test_periods_that_are_none_are_refused(cloud: Cloud, query: str) -> None:
     assert cloud("GET", f"/os-simple-tenant-usage/p1?{query}", "2.1", MEMBER).status_code == 400
 
 
+def test_an_empty_project_is_none(cloud: Cloud) -> None:
+    for version in ("2.1", "2.104"):
+        assert cloud("GET", f"/os-simple-tenant-usage/?{DAY}", version, ADMIN).status_code == 404
+    assert cloud("GET", f"/usage/?{DAY}", "3.0", ADMIN).status_code == 404
+
+
 def test_usage_is_for_the_project_and_administrators(cloud: Cloud) -> None:
     assert cloud("GET", "/os-simple-tenant-usage", "2.104", MEMBER).status_code == 403
     assert cloud("GET", "/os-simple-tenant-usage/p2", "2.104", MEMBER).status_code == 403
@@ -140,8 +146,14 @@ def test_no_host_has_run_usage_audits(cloud: Cloud) -> None:
 
 
 def test_hosts_and_what_is_used_of_them(cloud: Cloud) -> None:
-    listed = cloud("GET", "/os-hosts", "2.42", ADMIN).json
-    assert listed == {"hosts": [{"host_name": HOST, "service": "compute", "zone": "nova"}]}
+    listed = cloud("GET", "/os-hosts", "2.42", ADMIN).json["hosts"]
+    compute = {"host_name": HOST, "service": "compute", "zone": "nova"}
+    assert listed[0] == compute
+    assert [(each["service"], each["zone"]) for each in listed[1:]] == [
+        ("conductor", "internal"),
+        ("scheduler", "internal"),
+    ]
+    assert cloud("GET", "/os-hosts?zone=nova", "2.42", ADMIN).json == {"hosts": [compute]}
     assert cloud("GET", "/os-hosts?zone=east", "2.42", ADMIN).json == {"hosts": []}
     cloud.add_server("one", "p1", "2")
     cloud.add_server("two", "p1", "2")
@@ -161,7 +173,7 @@ def test_what_can_be_done_to_a_host(cloud: Cloud) -> None:
     path = f"/os-hosts/{HOST}"
     changed = cloud("PUT", path, "2.42", ADMIN, json={"status": "Disable"})
     assert changed.json == {"host": HOST, "status": "disabled"}
-    assert cloud("GET", "/os-hosts", "2.42", ADMIN).json == {"hosts": []}
+    assert cloud("GET", "/os-hosts?zone=nova", "2.42", ADMIN).json == {"hosts": []}
     assert cloud("GET", "/os-services", "2.42", ADMIN).json["services"][0]["status"] == "disabled"
     assert cloud("PUT", path, "2.42", ADMIN, json={"status": "enable"}).json["status"] == "enabled"
     for wrong in ({}, {"status": "on"}, {"status": "enable", "x": 1}):

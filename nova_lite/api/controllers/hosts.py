@@ -32,17 +32,19 @@ class HostsController(wsgi.Controller):
     def index(self, req: wsgi.Request, obj: None, params: ListParams) -> dict[str, Any]:
         """List the hosts of enabled services.
 
+        The scheduler and the conductor, which are parts of the API here, are in the zone ``internal``, as in Nova.
         ``zone`` narrows the list to an availability zone. From 2.43 on os-hypervisors and os-services have it all.
         """
+        hosts = [
+            {"host_name": service.host, "service": service.binary.removeprefix("nova-"), "zone": service.zone}
+            for service in self.compute.list_services(req.context)
+            if not service.disabled
+        ]
+        # What Nova has services of their own for, the API does itself.
+        own = self.compute.conf.host
+        hosts += [{"host_name": own, "service": name, "zone": "internal"} for name in ("conductor", "scheduler")]
         zone = params.get("zone")
-        services = self.compute.list_services(req.context)
-        return {
-            "hosts": [
-                {"host_name": service.host, "service": service.binary.removeprefix("nova-"), "zone": service.zone}
-                for service in services
-                if not service.disabled and (not zone or zone == service.zone)
-            ]
-        }
+        return {"hosts": [host for host in hosts if not zone or zone == host["zone"]]}
 
     @wsgi.route("GET", "/os-hosts/{host_name}", policy="os_compute_api:os-hosts:show")
     @wsgi.version(base="2.1", max="2.42")
