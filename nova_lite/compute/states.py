@@ -72,8 +72,9 @@ CREATE_IMAGE = Verb(
 CREATE_BACKUP = Verb(
     "createBackup", ("active", "stopped", "paused", "suspended"), task_state="image_backup", working="image_backup"
 )
-ATTACH_VOLUME = Verb("attach_volume", ("active", "paused", "stopped"))
-DETACH_VOLUME = Verb("detach_volume", ("active", "paused", "stopped"))
+_HAS_VOLUMES = ("active", "paused", "stopped", "resized", "soft-delete", "shelved")
+ATTACH_VOLUME = Verb("attach_volume", _HAS_VOLUMES)
+DETACH_VOLUME = Verb("detach_volume", _HAS_VOLUMES)
 SHELVE = Verb(
     "shelve",
     ("active", "stopped", "paused", "suspended"),
