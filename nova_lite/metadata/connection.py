@@ -19,7 +19,9 @@ WITHIN = 10.0
 MAX_REQUESTS = 1000
 _CHUNK = 4096
 _LINGER_SECONDS, _LINGER_BYTES = 1.0, 1 << 18
-_METHODS = (b"GET", b"HEAD")
+_METHODS = (b"GET", b"HEAD", b"POST")
+#: Bytes of what a guest may post.
+MAX_BODY = 1020
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,20 @@ def refusal(status: http.HTTPStatus, *headers: tuple[str, str]) -> Answer:
     return Answer(status, f"{status.value} {status.phrase}\n".encode(), headers=headers)
 
 
-#: Path of a request → its answer.
-Handler = Callable[[str], Awaitable[Answer]]
+@dataclass(frozen=True)
+class Request:
+    """``posted``: what came with a POST, None for any other method."""
+
+    path: str
+    posted: bytes | None = None
+
+
+class TooLong(Exception):
+    """More than MAX_BODY was posted."""
+
+
+#: A request → its answer.
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
@@ -46,13 +60,17 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hand
             try:
                 async with asyncio.timeout(WITHIN):
                     request = await _request(connection, reader)
+                    posted = await _body(connection, reader) if request and request.method == b"POST" else None
+            except TooLong:
+                await _send(connection, writer, refusal(http.HTTPStatus.BAD_REQUEST), head_only=False, close=True)
+                break
             except h11.RemoteProtocolError as error:
                 status = http.HTTPStatus(error.error_status_hint)
                 await _send(connection, writer, refusal(status), head_only=False, close=True)
                 break
             if request is None:
                 return
-            answer = await _answer(request, handler)
+            answer = await _answer(request, posted, handler)
             # What a guest sends along with a GET is not waited for.
             close = number == MAX_REQUESTS or connection.their_state is not h11.DONE
             await _send(connection, writer, answer, request.method == b"HEAD", close)
@@ -76,21 +94,37 @@ async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> 
     while True:
         event = connection.next_event()
         if isinstance(event, h11.Request):
-            connection.next_event()
+            if event.method != b"POST":
+                connection.next_event()
             return event
         if event is not h11.NEED_DATA:
             return None
         connection.receive_data(await reader.read(_CHUNK))
 
 
-async def _answer(request: h11.Request, handler: Handler) -> Answer:
+async def _body(connection: h11.Connection, reader: asyncio.StreamReader) -> bytes:
+    """What comes with a request; TooLong as soon as it is more than it may be."""
+    body = bytearray()
+    while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+        if isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > MAX_BODY:
+                raise TooLong
+        elif event is h11.NEED_DATA:
+            connection.receive_data(await reader.read(_CHUNK))
+        else:
+            raise h11.RemoteProtocolError("the connection ended in a request")
+    return bytes(body)
+
+
+async def _answer(request: h11.Request, posted: bytes | None, handler: Handler) -> Answer:
     if request.method not in _METHODS:
-        return refusal(http.HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD"))
+        return refusal(http.HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD, POST"))
     try:
         path = unquote(urlsplit(request.target.decode("ascii")).path)
     except ValueError:
         return refusal(http.HTTPStatus.BAD_REQUEST)
-    return await handler(path)
+    return await handler(Request(path, posted))
 
 
 async def _send(

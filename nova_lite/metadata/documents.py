@@ -38,6 +38,12 @@ def lookup(facts: Facts, path: str) -> Document | None:
         return None
 
 
+def is_password(path: str) -> bool:
+    """Whether ``path`` is where a guest leaves a password for its owner."""
+    parts = [part for part in posixpath.normpath("/" + path.lstrip("/")).split("/") if part]
+    return len(parts) == 3 and parts[0] == "openstack" and openstack.has_password(parts[1]) and parts[2] == "password"
+
+
 def _openstack(facts: Facts, parts: list[str]) -> Document:
     if not parts:
         return _lines([*openstack.VERSIONS, openstack.LATEST])

@@ -45,9 +45,17 @@ def document(facts: Facts, version: str, name: str) -> bytes:
         raise KeyError(name)
     if name == USER_DATA:
         return facts.user_data or b""
-    if name == PASSWORD:  # what a guest could leave here for its owner: none does
-        return b""
+    if name == PASSWORD:  # what the guest has left here for its owner
+        return facts.instance.system_metadata.get(PASSWORD, "").encode()
     return orjson.dumps(_JSON[name](facts, version))
+
+
+def has_password(version: str) -> bool:
+    """Whether a version has a place for a password."""
+    try:
+        return _SINCE[PASSWORD] <= _known(version)
+    except KeyError:
+        return False
 
 
 def _known(version: str) -> str:

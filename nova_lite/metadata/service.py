@@ -28,7 +28,7 @@ from nova_lite.db import networks as db_networks
 from nova_lite.db.engine import Database
 from nova_lite.hv.vmm import confinement
 from nova_lite.metadata import connection as connections
-from nova_lite.metadata import documents, facts
+from nova_lite.metadata import documents, facts, openstack
 from nova_lite.metadata.connection import Answer, refusal
 from nova_lite.network.layout import BRIDGE_PREFIX, METADATA_ADDRESS, METADATA_PORT, Network
 
@@ -149,9 +149,10 @@ class MetadataService:
         self._open[guest] += 1
         turn = self._turns.setdefault(guest, asyncio.Lock())
 
-        async def handler(path: str) -> Answer:
+        async def handler(request: connections.Request) -> Answer:
+            answer = self._answer if request.posted is None else self._keep_password
             async with turn:
-                return await self._in_thread(self._answer, network, guest[1], path)
+                return await self._in_thread(answer, network, guest[1], request)
 
         try:
             await connections.serve(reader, writer, handler)
@@ -165,7 +166,7 @@ class MetadataService:
                     await writer.wait_closed()
             writer.transport.abort()
 
-    def _answer(self, network: objects.Network, address: str, path: str) -> Answer:
+    def _answer(self, network: objects.Network, address: str, request: connections.Request) -> Answer:
         try:
             with self._database.read() as connection:
                 instance = db_instances.at_address(connection, self._host, network, address)
@@ -173,10 +174,35 @@ class MetadataService:
         except (exceptions.NovaLiteError, facts.VendorDataError) as error:
             LOG.error("The metadata of %s cannot be read: %s", address, error)
             return refusal(http.HTTPStatus.SERVICE_UNAVAILABLE)
-        found = documents.lookup(known, path) if known is not None else None
+        found = documents.lookup(known, request.path) if known is not None else None
         if found is None:
             return refusal(http.HTTPStatus.NOT_FOUND)
         return Answer(http.HTTPStatus.OK, found.body, found.media_type)
+
+    def _keep_password(self, network: objects.Network, address: str, request: connections.Request) -> Answer:
+        """Note the password that a guest has made for its owner; once, until the owner clears it."""
+        if not documents.is_password(request.path):
+            return refusal(http.HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD"))
+        try:
+            password = (request.posted or b"").decode("ascii").strip()
+        except UnicodeDecodeError:
+            return refusal(http.HTTPStatus.BAD_REQUEST)
+        if not password.isprintable():
+            return refusal(http.HTTPStatus.BAD_REQUEST)
+        try:
+            with self._database.write() as connection:
+                found = db_instances.at_address(connection, self._host, network, address)
+                instance = db_instances.get(connection, found.uuid, for_update=True) if found is not None else None
+                if instance is None:
+                    return refusal(http.HTTPStatus.NOT_FOUND)
+                if instance.system_metadata.get(openstack.PASSWORD):
+                    return refusal(http.HTTPStatus.CONFLICT)
+                notes = instance.system_metadata | {openstack.PASSWORD: password}
+                db_instances.update(connection, instance.uuid, {"system_metadata": notes})
+        except exceptions.NovaLiteError as error:
+            LOG.error("The password of %s cannot be kept: %s", address, error)
+            return refusal(http.HTTPStatus.SERVICE_UNAVAILABLE)
+        return Answer(http.HTTPStatus.OK, b"")
 
     async def _in_thread(self, function, *arguments):  # type: ignore[no-untyped-def]
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

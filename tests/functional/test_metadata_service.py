@@ -169,7 +169,7 @@ def test_strangers_find_nothing(cloud: Cloud) -> None:
             assert (answer.status, answer.read()) == (404, b"404 Not Found\n")
 
 
-def test_only_get_and_head(cloud: Cloud) -> None:
+def test_only_get_and_head_but_for_the_password(cloud: Cloud) -> None:
     cloud.start()
     _, guest = cloud.server("one", cloud.blue)
     status, body = asked(guest, "/latest/meta-data/hostname")
@@ -178,10 +178,26 @@ def test_only_get_and_head(cloud: Cloud) -> None:
     head = said(guest, b"HEAD /latest/meta-data/hostname HTTP/1.0\r\n\r\n")
     assert b"content-length: 13\r\n" in head.lower() and head.endswith(b"\r\n\r\n")
     assert asked(guest, "/latest/api/token", "PUT", b"x")[0] == 405
-    assert asked(guest, "/openstack/latest/password", "POST", b"secret")[0] == 405
+    for path in ("/openstack/2012-08-10/password", "/openstack/latest/user_data", "/latest/password"):
+        assert asked(guest, path, "POST", b"secret")[0] == 405
     assert asked(guest, "http://169.254.169.254/latest/meta-data/hostname")[0] == 200
     assert asked(guest, "/latest/meta-data/../meta-data/hostname/?x=1")[0] == 200
     assert asked(guest, "/../../etc/passwd")[0] == 404
+
+
+def test_a_guest_leaves_a_password_for_its_owner_once(cloud: Cloud) -> None:
+    cloud.start()
+    made, guest = cloud.server("one", cloud.blue)
+    path, api = "/openstack/latest/password", cloud.computing.api
+    assert asked(guest, path) == (200, b"")
+    for wrong in (b"x" * 1021, "ä".encode(), b"a\x00b"):
+        assert asked(guest, path, "POST", wrong)[0] == 400
+    assert asked(guest, path, "POST", b"c2VjcmV0\n")[0] == 200
+    assert asked(guest, path, "POST", b"another")[0] == 409
+    assert asked(guest, "/openstack/2013-04-04/password") == (200, b"c2VjcmV0")
+    assert cloud.computing.get(made).system_metadata == {"password": "c2VjcmV0"}
+    api.clear_server_password(cloud.computing.me, cloud.computing.get(made))
+    assert asked(guest, path, "POST", b"y" * 1020)[0] == 200
 
 
 NO_REQUESTS = (
