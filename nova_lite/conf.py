@@ -102,6 +102,12 @@ COMPUTE_OPTS = [
         "asks none. The image property os_shutdown_timeout goes before it. Guests that cannot hear a power button are "
         "not waited for.",
     ),
+    cfg.IntOpt(
+        "resize_confirm_window",
+        default=0,
+        min=0,
+        help="Seconds after which a resize that nobody confirmed or reverted is confirmed; 0 for never.",
+    ),
     cfg.IntOpt("max_image_disk_gb", default=1024, min=1, help="Largest disk that an image may hold, in GiB."),
     cfg.IntOpt(
         "max_local_block_devices",
@@ -360,7 +366,11 @@ class Paths:
 
     def disk(self, uuid: str, device_name: str) -> Path:
         """Where a server keeps what it wrote to a disk of its own; ``device_name`` as ``vda``."""
-        return self.instances / uuid / "disks" / f"{device_name}.overlay"
+        return self.disks(uuid) / f"{device_name}.overlay"
+
+    def disks(self, uuid: str) -> Path:
+        """Folder of the disks of a server's own."""
+        return self.instances / uuid / "disks"
 
     def config_drive(self, uuid: str) -> Path:
         return self.instances / uuid / "disk.config"

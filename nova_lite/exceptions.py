@@ -127,5 +127,8 @@ class InstanceInvalidState(Conflict):
     """An action that the state table does not allow, in Nova's words."""
 
     def __init__(self, instance_id: str, attribute: str, state: str | None, action: str) -> None:
-        super().__init__(f"Cannot '{action}' instance {instance_id} while it is in {attribute} {state}")
+        message = f"Cannot '{action}' instance {instance_id} while it is in {attribute} {state}"
+        if state is None:
+            message = f"Instance {instance_id} is in an invalid state for '{action}'"
+        super().__init__(message)
         self.attribute, self.state, self.action = attribute, state, action

@@ -22,7 +22,7 @@ from oslo_config import cfg
 
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, log
-from nova_lite.compute import diagnostics, flavors, node_api
+from nova_lite.compute import diagnostics, flavors, node_api, resize
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
 from nova_lite.compute.config_drives import ConfigDrives
@@ -172,6 +172,9 @@ class Agent:
             try:
                 with self.database.write() as connection:
                     db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime())
+                window = self._conf.compute.resize_confirm_window
+                if window and resize.confirm_old(self.database, self.host, window):
+                    self._journal.wake()
             except Exception as error:  # whatever it is, the next beat may work: a host must not fall silent for it
                 LOG.warning("No heartbeat this time: %s", error)
 

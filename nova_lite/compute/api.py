@@ -23,6 +23,7 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``interfaces.py``      ``ports port_of attach_interface detach_interface groups_of_server groups_named_in
                        add_security_group remove_security_group``
 ``locks.py``           ``lock unlock is_expected_locked_by``
+``migrations.py``      ``list_migrations migration_of live_migrate force_complete abort_migration``
 ``operations.py``      ``list_operations get_operation find_operation`` (instance actions)
 ``quotas.py``          ``quota_limits usage quota_details set_quotas delete_quotas quota_class set_quota_class``
 ``server_metadata.py`` ``update_metadata delete_metadata add_tag replace_tags delete_tag delete_tags
@@ -30,6 +31,9 @@ agent; when it returns, the work is on disk. Verbs raise ``nova_lite.exceptions`
 ``server_groups.py``   ``list_server_groups get_server_group create_server_group delete_server_group
                        groups_of_instance``
 ``shelve.py``          ``shelve shelve_offload unshelve``
+``rebuild.py``         ``rebuild``
+``rescue.py``          ``rescue unrescue``
+``resize.py``          ``resize confirm_resize revert_resize migrate``
 ``snapshots.py``       ``create_image``
 ``usage.py``           ``project_usages usage_audits``
 ``external_events.py`` ``take_event``
@@ -64,10 +68,14 @@ from nova_lite.compute.image_listing import ImageVerbs
 from nova_lite.compute.interfaces import InterfaceVerbs
 from nova_lite.compute.keypairs import KeypairVerbs
 from nova_lite.compute.locks import LockVerbs
+from nova_lite.compute.migrations import MigrationVerbs
 from nova_lite.compute.network_service import NetworkService
 from nova_lite.compute.node_client import NodeClient
 from nova_lite.compute.operations import OperationVerbs
 from nova_lite.compute.quotas import QuotaVerbs
+from nova_lite.compute.rebuild import RebuildVerbs
+from nova_lite.compute.rescue import RescueVerbs
+from nova_lite.compute.resize import ResizeVerbs
 from nova_lite.compute.server_groups import ServerGroupVerbs
 from nova_lite.compute.server_metadata import MetadataVerbs
 from nova_lite.compute.shelve import ShelveVerbs
@@ -119,6 +127,10 @@ class API(
     ShelveVerbs,
     DeleteVerbs,
     DiagnosticsVerbs,
+    RebuildVerbs,
+    ResizeVerbs,
+    RescueVerbs,
+    MigrationVerbs,
 ):
     """One per API worker; used by all its threads."""
 

@@ -35,12 +35,26 @@ class Attachments:
         :raises DriverError: one cannot be made.
         """
         with self._database.read() as connection:
-            wanted = [volume for _, volume in _of(connection, instance.uuid) if volume.status == "creating"]
+            wanted = [volume for _, volume in volumes_of(connection, instance.uuid) if volume.status == "creating"]
         for volume in wanted:
             try:
                 self._store.make(volume)
             except exceptions.Invalid as error:
                 raise DriverError(str(error)) from error
+
+    def write_anew(self, volume_id: str) -> None:
+        """Let a volume hold what its image does, and nothing else. No machine may have it.
+
+        :raises DriverError: it cannot be written.
+        """
+        with self._database.read() as connection:
+            volume = db_volumes.get(connection, volume_id)
+        if volume is None:
+            raise DriverError("The server's root volume is no longer there.")
+        try:
+            self._store.make(volume, anew=True)
+        except exceptions.Invalid as error:
+            raise DriverError(str(error)) from error
 
     def attach(self, instance: objects.Instance, operation: objects.Operation) -> None:
         """Plug it in, where a machine runs."""
@@ -60,7 +74,7 @@ class Attachments:
     def _find(self, operation: objects.Operation, status: str) -> objects.BlockDevice | None:
         """What the operation is about, unless that is over already."""
         with self._database.read() as connection:
-            for device, volume in _of(connection, operation.instance_uuid):
+            for device, volume in volumes_of(connection, operation.instance_uuid):
                 if volume.uuid == operation.args["volume_id"] and volume.status == status:
                     return device
         return None
@@ -71,7 +85,7 @@ class Attachments:
         :raises DriverError: the machine does not answer.
         """
         with self._database.read() as connection:
-            leaving = [d for d, volume in _of(connection, instance_uuid) if volume.status == "detaching"]
+            leaving = [d for d, volume in volumes_of(connection, instance_uuid) if volume.status == "detaching"]
         if not leaving:
             return
         for device in leaving:
@@ -100,12 +114,13 @@ def came(connection: Connection, operation: objects.Operation, succeeded: bool) 
 
 def started(connection: Connection, operation: objects.Operation, succeeded: bool) -> None:
     """The server has come up: volumes that were made or taken for it are in use. If it has not, they go with it."""
-    for _device, volume in _of(connection, operation.instance_uuid):
+    for _device, volume in volumes_of(connection, operation.instance_uuid):
         if succeeded and volume.status in ("creating", "attaching"):
             db_volumes.update(connection, volume.uuid, status="in-use")
 
 
-def _of(connection: Connection, instance_uuid: str) -> list[tuple[objects.BlockDevice, objects.Volume]]:
+def volumes_of(connection: Connection, instance_uuid: str) -> list[tuple[objects.BlockDevice, objects.Volume]]:
+    """The volumes of a server, each with its place in it."""
     devices = db_block_devices.of_servers(connection, [instance_uuid]).get(instance_uuid, [])
     pairs = [(one, db_volumes.get(connection, one.volume_id)) for one in devices if one.volume_id is not None]
     return [(device, volume) for device, volume in pairs if volume is not None]

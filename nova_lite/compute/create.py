@@ -110,7 +110,7 @@ class CreateVerbs(AcceptingVerbs):
             )
         metadata = dict(metadata or {})
         self._check_sizes(context, metadata, injected_files or [])
-        _check_texts(user_data, injected_files or [])
+        check_texts(user_data, injected_files or [])
         wished_disks = block_devices.wishes(block_device_mapping_v2, block_device_mapping, image_ref or "")
 
         accepted_at = now()
@@ -145,11 +145,11 @@ class CreateVerbs(AcceptingVerbs):
             wished_disks = server_volumes.of_new_server(connection, context, wished_disks, max_count)
             boot_image = server_volumes.boot_image(connection, wished_disks, image_ref or "")
             self.database.lock(connection, f"image:{boot_image}")  # it is not removed before this server holds on to it
-            image = _usable_image(connection, context, boot_image, wanted.flavor)
+            image = usable_image(connection, context, boot_image, wanted.flavor)
             for disk in wished_disks:
                 if disk.destination_type == "volume" and disk.image_id is not None:
                     own = image if disk.image_id == image.id else None
-                    own = own or _usable_image(connection, context, disk.image_id, wanted.flavor)
+                    own = own or usable_image(connection, context, disk.image_id, wanted.flavor)
                     if own.disk is None:
                         raise exceptions.Invalid(f"Image {own.id} has no disk that a volume could begin with.")
                     check_size(disk.size // GIB, own)
@@ -163,7 +163,7 @@ class CreateVerbs(AcceptingVerbs):
             wanted.root_device_name = next((disk.device_name for disk in disks if disk.boot_index == 0), None)
             if image.properties.get("img_config_drive") == "mandatory":
                 wanted.config_drive = True
-            wanted.keypair = _usable_keypair(connection, context, key_name) if key_name else None
+            wanted.keypair = usable_keypair(connection, context, key_name) if key_name else None
             self.database.lock(connection, f"quota:{context.project_id}")
             count = quotas.fitting_count(
                 connection, self.conf, wanted.project_id, wanted.flavor, min_count, max_count, wanted.user_id
@@ -291,17 +291,18 @@ def flavor_visible(context: RequestContext, flavor: objects.Flavor) -> bool:
     return flavor.is_public or bool(context.is_admin) or context.project_id in flavor.projects
 
 
-def _usable_keypair(connection: Connection, context: RequestContext, name: str) -> dict[str, str]:
-    """The key as it is now: the server keeps it whatever becomes of it."""
+def usable_keypair(connection: Connection, context: RequestContext, name: str) -> dict[str, str]:
+    """A key of the caller's as it is now: the server keeps it whatever becomes of it."""
     keypair = db_keypairs.get(connection, str(context.user_id), name)
     if keypair is None:
         raise exceptions.Invalid("Invalid key_name provided.")
     return {"name": keypair.name, "type": keypair.type, "public_key": keypair.public_key}
 
 
-def _usable_image(
+def usable_image(
     connection: Connection, context: RequestContext, image_ref: str | None, flavor: objects.Flavor
 ) -> objects.Image:
+    """An image that the caller may boot a server of that flavor of. Invalid when it cannot be."""
     if not image_ref:
         raise exceptions.Invalid("Invalid imageRef provided.")
     image = db_images.get(connection, image_ref)
@@ -327,7 +328,7 @@ def disk_config_of(properties: Mapping[str, str], image_id: str, wanted: str | N
     return wanted or ("AUTO" if says in ("1", "t", "true", "on", "y", "yes") else "MANUAL")
 
 
-def _check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:
+def check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:
     """Invalid for what is not base64; lines may be broken, as base64(1) does."""
     texts = [(user_data or "", "User data needs to be valid base 64.")]
     texts += [(f["contents"], f"Personality content for {f['path'][:255]} cannot be decoded") for f in files]

@@ -90,10 +90,18 @@ class Reconciler:
                 LOG.warning("Server %s should be off and is not; its VM is ended", instance.uuid)
                 self._host.driver.power_off(instance.uuid)
             return STOPPED | {"vm_state": instance.vm_state}
+        if instance.vm_state in ("resized", "rescued") and machine.pid == 0 and event is None:
+            return self._changes_of_waiting(instance, machine)
         if instance.vm_state == "building":
             # Nothing is outstanding, so nobody builds it any more.
             return {"vm_state": "error", **db_instances.fault_columns(500, "The build of this server was cut off.")}
         return {"power_state": int(found)}
+
+    def _changes_of_waiting(self, instance: objects.Instance, machine: MachineInfo) -> dict[str, Any]:
+        """Of a resized or rescued server without a machine: one that ran starts again after a reboot of the host."""
+        if instance.power_state != int(PowerState.RUNNING) or not self._resume:
+            return {"power_state": int(machine.power_state)}
+        return {"power_state": self._start_again(instance)["power_state"]}
 
     def _changes_of_running(
         self, instance: objects.Instance, machine: MachineInfo, event: MachineEvent | None

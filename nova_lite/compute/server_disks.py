@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import uuid as uuidlib
+from dataclasses import replace
 
 from nova_lite import objects
 from nova_lite.compute.images import ImageStore
@@ -16,6 +17,8 @@ from nova_lite.hv.driver import DiskSpec, DriverError
 from nova_lite.volumes.store import VolumeStore
 
 _PAGE = 4096
+#: Under which name a server remembers the image that it is rescued with, and that of the disk it then boots.
+RESCUE_IMAGE, RESCUE_DISK = "rescue_image_ref", "rescue"
 
 
 class ServerDisks:
@@ -30,10 +33,33 @@ class ServerDisks:
         :raises DriverError: the image of one is no longer there.
         """
         devices = db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, [])
-        return tuple(self._spec(connection, device) for device in devices if not _leaves(connection, device))
+        own = tuple(self._spec(connection, device) for device in devices if not _leaves(connection, device))
+        if not is_in_rescue(instance):
+            return own
+        return self._rescue_disk(connection, instance) + tuple(replace(disk, boot_index=None) for disk in own)
+
+    def own(self, instance: objects.Instance, name: str) -> DiskSpec:
+        """A file of a server's own by the name of its disk, whether or not the server still has that disk."""
+        return DiskSpec(name, self._paths.disk(instance.uuid, name), 0)
+
+    def _rescue_disk(self, connection: Connection, instance: objects.Instance) -> tuple[DiskSpec, ...]:
+        """What a rescued server boots; nothing where the image is no more than a kernel."""
+        image = db_images.get(connection, instance.system_metadata[RESCUE_IMAGE])
+        backing = self._images.disk(image) if image is not None else None
+        if image is None or backing is None:
+            return ()
+        path, size = self._paths.disk(instance.uuid, RESCUE_DISK), image.virtual_size or 0
+        return (DiskSpec(RESCUE_DISK, path, size, backing=backing, serial=RESCUE_DISK, boot_index=0),)
 
     def boot_image(self, connection: Connection, instance: objects.Instance) -> str:
-        """The id of the image that the server boots: what its root disk lies over or was made of, else its own."""
+        """The id of the image that the server boots now: the one that it is rescued with, or what ``image_of`` says."""
+        if is_in_rescue(instance):
+            return str(instance.system_metadata[RESCUE_IMAGE])
+        return self.image_of(connection, instance)
+
+    @staticmethod
+    def image_of(connection: Connection, instance: objects.Instance) -> str:
+        """The id of the image that the server's root disk lies over or was made of, else its own."""
         for device in db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, []):
             if device.boot_index != 0:
                 continue
@@ -75,6 +101,14 @@ class ServerDisks:
             boot_index=device.boot_index if device.boot_index >= 0 else None,
             head=swap_header(device.size, device.uuid) if device.is_swap else b"",
         )
+
+
+def is_in_rescue(instance: objects.Instance) -> bool:
+    """Whether a server is to boot its rescue image now."""
+    rescued = instance.task_state == "rescuing" or (
+        instance.vm_state == "rescued" and instance.task_state != "unrescuing"
+    )
+    return rescued and RESCUE_IMAGE in instance.system_metadata
 
 
 def _leaves(connection: Connection, device: objects.BlockDevice) -> bool:

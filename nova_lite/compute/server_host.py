@@ -15,6 +15,7 @@ from nova_lite.compute.server_disks import ServerDisks
 from nova_lite.compute.snapshot_files import Snapshots
 from nova_lite.compute.wiring import Wiring
 from nova_lite.db import images as db_images
+from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
 from nova_lite.db.engine import Connection, Database
 from nova_lite.hv.driver import Driver, DriverError, MachineInfo, MachineNotFound, MachineSpec, PowerState
@@ -43,6 +44,14 @@ class Host:
         self.booting, self.wiring = booting, wiring
         self.snapshots = Snapshots(database, driver, images)
         self.shutdowns, self._shutdown_timeout = shutdown.Shutdowns(), shutdown_timeout
+
+    def reread(self, instance: objects.Instance) -> objects.Instance:
+        """The server as it is now. DriverError when it is gone."""
+        with self.database.read() as connection:
+            current = db_instances.get(connection, instance.uuid)
+        if current is None or current.deleted:
+            raise DriverError("The server is deleted.")
+        return current
 
     def spec(self, instance: objects.Instance) -> MachineSpec:
         """What to run for a server, without its network cards. DriverError when its image is no longer there."""

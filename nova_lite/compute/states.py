@@ -85,6 +85,28 @@ SHELVE_OFFLOAD = Verb("shelveOffload", ("shelved",), task_state="shelving_offloa
 UNSHELVE = Verb("unshelve", ("shelved", "shelved_offloaded"), task_state="unshelving", later=("spawning",))
 TRIGGER_CRASH_DUMP = Verb("trigger_crash_dump", ("active", "paused", "rescued", "resized", "error"))
 CHANGE_PASSWORD = Verb("changePassword", ("active",))
+REBUILD = Verb(
+    "rebuild",
+    ("active", "stopped", "error"),
+    task_state="rebuilding",
+    later=("rebuild_block_device_mapping", "rebuild_spawning"),
+)
+RESIZE = Verb(
+    "resize",
+    ("active", "stopped"),
+    task_state="resize_prep",
+    working="resize_migrating",
+    later=("resize_migrated", "resize_finish"),
+)
+CONFIRM_RESIZE = Verb("confirmResize", ("resized",))
+REVERT_RESIZE = Verb("revertResize", ("resized",), task_state="resize_reverting")
+MIGRATE = Verb("migrate", ("active", "stopped"))
+LIVE_MIGRATE = Verb("os-migrateLive", ("active", "paused"))
+LIVE_MIGRATION = Verb("live-migration", None, None)  # the same by the name that instance actions have for it
+FORCE_COMPLETE = Verb("force_complete", ("active",), ("migrating",))
+ABORT_MIGRATION = Verb("abort live migration", None, ("migrating",))
+RESCUE = Verb("rescue", ("active", "stopped", "error"), task_state="rescuing")
+UNRESCUE = Verb("unrescue", ("rescued",), task_state="unrescuing")
 LOCK = Verb("lock", None, None, must_have_launched=False, heeds_lock=False)
 UNLOCK = Verb("unlock", None, None, must_have_launched=False, heeds_lock=False)
 RESET_STATE = Verb("resetState", None, None, must_have_launched=False, heeds_lock=False)

@@ -59,6 +59,13 @@ def delete(connection: Connection, uuid: str) -> None:
     connection.execute(sa.delete(table).where(table.c.uuid == uuid))
 
 
+def replace_all(connection: Connection, server_id: str, devices: Iterable[objects.BlockDevice]) -> None:
+    """Give a server these disks, in the guest's order, instead of those that it has."""
+    devices = list(devices)
+    release(connection, server_id)
+    insert(connection, devices)
+
+
 def release(connection: Connection, server_id: str) -> None:
     """Forget the disks of a server."""
     connection.execute(sa.delete(table).where(table.c.instance_uuid == server_id))

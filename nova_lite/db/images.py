@@ -75,7 +75,10 @@ def unused(connection: Connection, host: str) -> list[str]:
     lies_over = sa.exists().where(block_device_mapping.c.image_id == images.c.id)
     boots = sa.exists().where(volumes.c.image_id == images.c.id)
     will_boot = sa.exists().where(volume_snapshots.c.image_id == images.c.id)
-    needed = sa.or_(runs, lies_over, boots, will_boot)
+    remembers = sa.exists().where(  # a rescued server its rescue image
+        sa.cast(instances.c.system_metadata, sa.Text).contains(images.c.id), instances.c.deleted.is_(False)
+    )
+    needed = sa.or_(runs, lies_over, boots, will_boot, remembers)
     query = sa.select(images.c.id).where(images.c.host == host, images.c.status == DELETED, ~needed)
     return list(connection.execute(query).scalars())
 

@@ -42,6 +42,22 @@ def fault_columns(code: int, message: str, details: str | None = None) -> dict[s
     return dict(zip(_FAULT, (code, message, now(), details), strict=True))
 
 
+def flavor_document(flavor: objects.Flavor) -> dict[str, Any]:
+    """A flavor as a server keeps it."""
+    return {name: getattr(flavor, name) for name in _FLAVOR_FIELDS}
+
+
+def flavor_columns(flavor: objects.Flavor) -> dict[str, Any]:
+    """The columns that say which flavor a server has."""
+    return {
+        "flavor": flavor_document(flavor),
+        "flavor_id": flavor.flavorid,
+        "vcpus": flavor.vcpus,
+        "memory_mb": flavor.memory_mb,
+        "root_gb": flavor.root_gb,
+    }
+
+
 NO_FAULT: dict[str, Any] = dict.fromkeys(_FAULT)
 
 
@@ -60,15 +76,7 @@ def at_address(connection: Connection, host: str, network: objects.Network, addr
 
 def insert(connection: Connection, instance: objects.Instance) -> int:
     """Write a new server; its row's id."""
-    flavor = instance.flavor
-    values = {name: getattr(instance, name) for name in _PLAIN if name != "id"}
-    values["flavor"] = {name: getattr(flavor, name) for name in _FLAVOR_FIELDS}
-    values |= {
-        "flavor_id": flavor.flavorid,
-        "vcpus": flavor.vcpus,
-        "memory_mb": flavor.memory_mb,
-        "root_gb": flavor.root_gb,
-    }
+    values = {name: getattr(instance, name) for name in _PLAIN if name != "id"} | flavor_columns(instance.flavor)
     fault = instance.fault
     if fault is not None:
         values |= dict(zip(_FAULT, (fault.code, fault.message, fault.created, fault.details), strict=True))

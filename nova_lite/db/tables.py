@@ -309,6 +309,26 @@ volume_snapshots = sa.Table(
     sa.Column("updated_at", UtcDateTime, nullable=False),
 )
 
+migrations = sa.Table(
+    "migrations",
+    metadata,
+    _id(),
+    sa.Column("uuid", sa.String(36), nullable=False, unique=True),
+    sa.Column("instance_uuid", sa.String(36), sa.ForeignKey("instances.uuid"), nullable=False, index=True),
+    sa.Column("migration_type", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("source_compute", sa.String(255), nullable=False),
+    sa.Column("dest_compute", sa.String(255)),
+    sa.Column("dest_host", sa.String(255)),
+    sa.Column("old_flavor_id", sa.Integer),
+    sa.Column("new_flavor_id", sa.Integer),
+    sa.Column("user_id", sa.String(255)),
+    sa.Column("project_id", sa.String(255)),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Index(None, "created_at", "id"),
+)
+
 console_auth_tokens = sa.Table(
     "console_auth_tokens",
     metadata,

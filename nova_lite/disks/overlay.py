@@ -47,10 +47,41 @@ def create(path: Path, size: int | None = None, base: Path | None = None, head: 
     if size < base_size:
         raise OverlayError(f"A disk of {size} bytes is too small for its base of {base_size}.")
     header = Header(size, base_size, base_crc)
+    if len(head) > min(GRANULE, size):
+        raise OverlayError(f"A disk of {size} bytes cannot be made to begin with {len(head)}.")
+    with _published(path) as draft, _laid_out(draft, header) as fd:
+        if head:
+            os.pwrite(fd, b"\1", header.bitmap_offset)
+            os.pwrite(fd, head, header.data_offset)
+    return header
+
+
+def copy(source: Path, path: Path, size: int) -> None:
+    """An overlay at ``path`` with what is in that at ``source``, over the same base, of ``size`` bytes, which are not
+    less; whole and durable when this returns. Not while a VM runs on it.
+
+    :raises OverlayError: ``source`` is damaged or in use, or larger.
+    :raises OSError: the file is there already, or there is no room; nothing is left then.
+    """
+    with ExitStack() as opened:
+        fd = _open_locked(source, opened)
+        old = overlay_format.read_header(fd, source)
+        new = Header(size, old.base_size, old.base_crc)
+        if size < old.size or size > overlay_format.MAX_SIZE or size % SECTOR:
+            raise OverlayError(f"A disk of {old.size} bytes cannot be made one of {size}.")
+        with _published(path) as draft, _laid_out(draft, new) as target:
+            os.pwrite(target, os.pread(fd, old.bitmap_size, old.bitmap_offset), new.bitmap_offset)
+            for start, end in _data(fd, old.data_offset, old.file_size):
+                _copy(fd, start, end, target, start - old.data_offset + new.data_offset)
+
+
+@contextmanager
+def _published(path: Path) -> Iterator[Path]:
+    """Where to write what then appears at ``path`` as a whole, and stays there whatever happens."""
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)  # of one that was cut off
     try:
-        _write(draft, header, head)
+        yield draft
         os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -59,21 +90,17 @@ def create(path: Path, size: int | None = None, base: Path | None = None, head: 
         os.fsync(folder)
     finally:
         os.close(folder)
-    return header
 
 
-def _write(path: Path, header: Header, head: bytes) -> None:
-    """The parts of a new overlay, on disk."""
-    if len(head) > min(GRANULE, header.size):
-        raise OverlayError(f"A disk of {header.size} bytes cannot be made to begin with {len(head)}.")
+@contextmanager
+def _laid_out(path: Path, header: Header) -> Iterator[int]:
+    """A new file with the parts of an overlay, on disk in the end."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(fd, header.file_size)
         os.posix_fallocate(fd, 0, header.bitmap_offset + header.bitmap_size)
         os.pwrite(fd, header.pack(), 0)
-        if head:
-            os.pwrite(fd, b"\1", header.bitmap_offset)
-            os.pwrite(fd, head, header.data_offset)
+        yield fd
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -176,21 +203,21 @@ def open_view(path: Path, base: Path | None = None) -> Iterator[View]:
     :raises OverlayError: the overlay is damaged, in use, or does not go with ``base``.
     """
     with ExitStack() as opened:
-
-        def open_file(name: Path) -> int:
-            fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-            opened.callback(os.close, fd)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise OverlayError(f"{name} is in use by a machine that may write to it.") from error
-            return fd
-
-        fd = open_file(path)
-        base_fd = None if base is None else open_file(base)
+        fd = _open_locked(path, opened)
+        base_fd = None if base is None else _open_locked(base, opened)
         header = overlay_format.read_header(fd, path)
         overlay_format.check_base(header, base_fd, path)
         yield View(header, fd, base_fd, os.pread(fd, header.bitmap_size, header.bitmap_offset))
+
+
+def _open_locked(path: Path, opened: ExitStack) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    opened.callback(os.close, fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OverlayError(f"{path} is in use by a machine that may write to it.") from error
+    return fd
 
 
 def _data(fd: int, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -189,6 +189,23 @@ class Driver(abc.ABC):
         """Ask the guest of a VM that is on to let go of a disk and wait so long; whether no VM has it any more."""
 
     @abc.abstractmethod
+    def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
+        """Remove one of the own disks of a VM that is off, with all that was written to it."""
+
+    @abc.abstractmethod
+    def resize_disks(self, spec: MachineSpec) -> None:
+        """Put the own disks of a VM that is off aside, for ``restore_disks``, and make those that ``spec`` has: each of
+        its new size with what was on the old one of that name. Raises DriverError, then some are made."""
+
+    @abc.abstractmethod
+    def restore_disks(self, uuid: str) -> None:
+        """What ``resize_disks`` put aside takes the place of what it made; nothing to do when nothing is put aside."""
+
+    @abc.abstractmethod
+    def forget_disks(self, uuid: str) -> None:
+        """Remove what ``resize_disks`` put aside."""
+
+    @abc.abstractmethod
     def destroy(self, uuid: str) -> None:
         """power_off, then remove everything that belongs to the VM on this host."""
 

@@ -212,6 +212,19 @@ class FakeDriver(Driver):
             self.specs[uuid] = replace(spec, disks=tuple(d for d in spec.disks if d.device_name != device_name))
             return True
 
+    def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
+        self._off("remove_disk", uuid)
+
+    def resize_disks(self, spec: MachineSpec) -> None:
+        self._off("resize_disks", spec.uuid)
+
+    def restore_disks(self, uuid: str) -> None:
+        self._off("restore_disks", uuid)
+
+    def forget_disks(self, uuid: str) -> None:
+        with self._verb("forget_disks", uuid):
+            return
+
     def destroy(self, uuid: str) -> None:
         with self._verb("destroy", uuid):
             self._host.pop(uuid, None)
@@ -246,6 +259,12 @@ class FakeDriver(Driver):
             if failure is not None:
                 raise failure if isinstance(failure, Exception) else DriverError(failure)
             yield
+
+    def _off(self, verb: str, uuid: str) -> None:
+        """A verb on files, of which a fake machine has none."""
+        with self._verb(verb, uuid):
+            if self._is_on(uuid):
+                raise DriverError("The VM's disks cannot be changed while it is on.")
 
     def _is_on(self, uuid: str) -> bool:
         found = self._host.get(uuid)

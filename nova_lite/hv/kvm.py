@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, disk_hotplug, host, server_disks, vmm_process, watcher
+from nova_lite.hv import console_log, disk_hotplug, host, resized_disks, server_disks, vm_config, vmm_process, watcher
 from nova_lite.hv.driver import (
     Capabilities,
     DiskSpec,
@@ -30,7 +30,7 @@ from nova_lite.hv.driver import (
     MachineSpec,
     PowerState,
 )
-from nova_lite.hv.vmm import client, loader, process, record, spawner, tap
+from nova_lite.hv.vmm import client, loader, process, record, spawner
 from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
 from nova_lite.hv.vmm_process import VmmProcess
 
@@ -44,8 +44,6 @@ _POWER_STATES = {
     "Crashed": PowerState.CRASHED,
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: What guests read in SMBIOS: by Nova's own words cloud-init knows that it is in an OpenStack.
-PLATFORM = {"system_manufacturer": "OpenStack Foundation", "system_product_name": "OpenStack Nova"}
 #: Seconds a VMM may take to answer.
 ANSWER = 10.0
 
@@ -162,6 +160,22 @@ class KvmDriver(Driver):
         with _said(uuid):  # others may ask for the VM while its guest takes its time
             return disk_hotplug.detach(self._paths.vmm_socket(uuid), device_name, seconds)
 
+    def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
+        with self._off(uuid):
+            server_disks.remove(disk)
+
+    def resize_disks(self, spec: MachineSpec) -> None:
+        with self._off(spec.uuid):
+            resized_disks.resize(self._paths.disks(spec.uuid), spec.disks)
+
+    def restore_disks(self, uuid: str) -> None:
+        with self._off(uuid):
+            resized_disks.restore(self._paths.disks(uuid))
+
+    def forget_disks(self, uuid: str) -> None:
+        with self._verb(uuid):
+            resized_disks.forget(self._paths.disks(uuid))
+
     def destroy(self, uuid: str) -> None:
         folder = self._folder(uuid)
         with self._verb(uuid):
@@ -225,8 +239,9 @@ class KvmDriver(Driver):
         except OSError as error:
             raise DriverError(f"The VM's record cannot be written: {error.strerror}.") from error
         try:
-            with _taps(spec) as (cards, fds):
-                spawned = self._spawner.spawn(path, spec.uuid[:8], self._config(spec) | cards, fds)
+            with vm_config.taps(spec) as (cards, fds):
+                config = vm_config.of(spec, self._paths, self._console_log_size)
+                spawned = self._spawner.spawn(path, spec.uuid[:8], config | cards, fds)
         except spawner.SpawnFailed as error:
             # Whatever it was, a VMM may have come of it: one that a dead driver asked for, or ours after its time.
             running = self._running(spec.uuid)
@@ -241,26 +256,6 @@ class KvmDriver(Driver):
             raise DriverError("The VM's process ended as soon as it had started.")
         self._keep(spec.uuid, vmm)
         return MachineInfo(spec.uuid, PowerState.RUNNING, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
-
-    def _config(self, spec: MachineSpec) -> dict[str, Any]:
-        payload = {"kernel": str(spec.kernel), "cmdline": spec.cmdline}
-        if spec.kernel_format != loader.BZIMAGE:  # the VMM knows best how one is unpacked on this host
-            payload["format"] = spec.kernel_format
-        if spec.initramfs is not None:
-            payload["initramfs"] = str(spec.initramfs)
-        config = {
-            "cpus": {"boot_vcpus": spec.vcpus, "max_vcpus": spec.vcpus},
-            "memory": {"size": spec.memory_mb << 20},
-            "payload": payload,
-            "pvpanic": True,
-            "serial": {"mode": "Socket", "socket": str(self._paths.serial_socket(spec.uuid))},
-            "console": {"mode": "Off"},
-            "console_log": {"file": str(self._paths.console_log(spec.uuid)), "size": self._console_log_size},
-            "platform": {"uuid": spec.uuid, "serial_number": spec.uuid, **PLATFORM},
-        }
-        if spec.disks:
-            config["disks"] = [server_disks.vm_config(disk) for disk in spec.disks]
-        return config
 
     def _current(self, uuid: str) -> VmmProcess | None:
         """The VMM that serves this VM now, adopted if we did not know it."""
@@ -335,6 +330,14 @@ class KvmDriver(Driver):
         with lock:
             yield
 
+    @contextlib.contextmanager
+    def _off(self, uuid: str) -> Iterator[None]:
+        """One verb at a time for a VM that has no process."""
+        with self._verb(uuid):
+            if self._current(uuid) is not None:
+                raise DriverError("The VM's disks cannot be changed while it is on.")
+            yield
+
     def _folder(self, uuid: str) -> Path:
         if not _UUID.fullmatch(uuid):
             raise DriverError("The VM's uuid is not a UUID in its usual form.")
@@ -364,31 +367,6 @@ def _said(uuid: str) -> Iterator[None]:
     except VmmUnreachable as error:
         LOG.warning("VM %s: %s", uuid, error)
         raise DriverError("The VM's process does not answer.") from error
-
-
-@contextlib.contextmanager
-def _taps(spec: MachineSpec) -> Iterator[tuple[dict[str, Any], List[int]]]:
-    """The ``net`` of a VmConfig and the descriptors that it names by their place: the VMM has no right to open a tap.
-
-    :raises DriverError: one cannot be opened.
-    """
-    cards: List[dict[str, Any]] = []
-    opened: List[int] = []
-    try:
-        for nic in spec.nics:
-            try:
-                fds, _name = tap.open_tap(nic.tap, nic.queue_pairs)
-            except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                raise DriverError(f"The VM's tap {nic.tap} cannot be opened: {reason}.") from error
-            places = list(range(len(opened), len(opened) + len(fds)))
-            opened += fds
-            card = {"id": nic.id, "mac": nic.mac, "num_queues": 2 * nic.queue_pairs, "fds": places}
-            cards.append(card | ({"mtu": nic.mtu} if nic.mtu else {}))
-        yield {"net": cards} if cards else {}, opened
-    finally:
-        for fd in opened:
-            os.close(fd)
 
 
 def _say_what_kvm(kind: str) -> None:

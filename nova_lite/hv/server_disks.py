@@ -35,6 +35,19 @@ def make(disk: DiskSpec) -> None:
         raise DriverError(f"The server's disk {disk.device_name} cannot be made: {what}.") from error
 
 
+def remove(disk: DiskSpec) -> None:
+    """Remove a disk of the server's own, if it is there.
+
+    :raises DriverError: it cannot be removed.
+    """
+    if disk.format == "raw":
+        return
+    try:
+        disk.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise DriverError(f"The server's disk {disk.device_name} cannot be removed: {error.strerror}.") from error
+
+
 def check(disk: DiskSpec) -> None:
     """Look whether a disk is there and goes with its image.
 

@@ -9,6 +9,7 @@ from nova_lite.objects.flavor import Flavor
 from nova_lite.objects.image import Image
 from nova_lite.objects.instance import Fault, Instance
 from nova_lite.objects.keypair import Keypair
+from nova_lite.objects.migration import Migration
 from nova_lite.objects.network import (
     FLOATING_IP,
     ROUTER_INTERFACE,
@@ -39,6 +40,7 @@ __all__ = [
     "Image",
     "Instance",
     "Keypair",
+    "Migration",
     "Network",
     "Operation",
     "Ownerless",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from nova_lite.objects.flavor import Flavor
 
@@ -26,7 +27,8 @@ class Instance:
     All times are aware datetimes in UTC. ``flavor`` is the flavor as it was at boot. ``host`` is "" for a server that
     no host could take. ``keypair`` is the key as it was then: {"name", "type", "public_key"}; ``injected_files`` has
     {"path", "contents" (base64)} of each file that is to be put into the guest. ``system_metadata`` is what the service
-    notes for itself (``shelved_at``, ``shelved_image_id``, ``password``, ``deleted_at``).
+    notes for itself (``shelved_at``, ``shelved_image_id``, ``password``, ``deleted_at``; ``old_flavor`` and more while
+    it is resized; ``rescue_image_ref``).
     """
 
     uuid: str
@@ -56,7 +58,6 @@ class Instance:
     user_data: str | None = None
     keypair: dict[str, str] | None = None
     injected_files: list[dict[str, str]] = field(default_factory=list)
-    system_metadata: dict[str, str] = field(default_factory=dict)
     access_ip_v4: str | None = None
     access_ip_v6: str | None = None
     disk_config: str = "MANUAL"
@@ -70,6 +71,7 @@ class Instance:
     kernel_id: str = ""
     ramdisk_id: str = ""
     scheduler_hints: dict[str, object] = field(default_factory=dict)
+    system_metadata: dict[str, Any] = field(default_factory=dict)
     trusted_image_certificates: list[str] | None = None
     fault: Fault | None = None
     id: int = 0

@@ -76,13 +76,14 @@ class VolumeStore:
             db_volumes.insert(connection, volume)
         return volume
 
-    def make(self, volume: objects.Volume, progress: Progress | None = None) -> None:
-        """The file of a volume that is to be, unless it is there. May be cut off and done again.
+    def make(self, volume: objects.Volume, progress: Progress | None = None, anew: bool = False) -> None:
+        """The file of a volume that is to be, unless it is there; ``anew`` in place of what is there. May be cut off
+        and done again.
 
         :raises Invalid: its image is gone, or there is no space.
         """
         path = self.path(volume.uuid)
-        if path.exists():
+        if path.exists() and not anew:
             return
         self._copy(self._base(volume), path, volume.size_gb, f"Volume {volume.uuid}", progress)
 

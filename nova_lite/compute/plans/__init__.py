@@ -6,10 +6,11 @@ A plan is data, so that one function (``work.Work.run``) is the only way through
 from __future__ import annotations
 
 from nova_lite import objects
-from nova_lite.compute.plans import devices, images, life, power, shelve
+from nova_lite.compute.plans import devices, images, life, power, rebuild, rescue, resize, shelve
 from nova_lite.compute.plans.base import Plan
 
-PLANS: dict[str, Plan] = {**life.PLANS, **power.PLANS, **devices.PLANS, **images.PLANS, **shelve.PLANS}
+_FAMILIES = (life, power, devices, images, rebuild, resize, rescue, shelve)
+PLANS: dict[str, Plan] = {name: plan for family in _FAMILIES for name, plan in family.PLANS.items()}
 
 
 def plan_of(operation: objects.Operation) -> Plan | None:
