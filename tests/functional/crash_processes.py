@@ -1,8 +1,8 @@
 """Processes for the tests of durability to kill: ``agent STATE DRIVER`` and ``api STATE FD MOMENT``.
 
-The agent is the real one, with VMs that are files (``disk``) or real ones (``kvm``); NOVA_LITE_CRASH_AT says where it
-ends. The API is gunicorn with one worker that ends itself in the middle of a POST: ``commit`` just before its
-transaction commits, ``poke`` just after.
+The agent is the real one, with VMs that are files (``disk``; ``files``: and have disks) or real ones (``kvm``);
+NOVA_LITE_CRASH_AT says where it ends. The API is gunicorn with one worker that ends itself in the middle of a POST:
+``commit`` just before its transaction commits, ``poke`` just after.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ def options(state: str) -> cfg.ConfigOpts:
 
 def agent(state: str, driver_name: str) -> int:
     from nova_lite.compute.agent import Agent, make_driver, run
-    from tests.functional.disk_driver import DiskDriver
+    from tests.functional.disk_driver import DiskDriver, DriverWithDisks
 
     conf = options(state)
-    return run(Agent(conf, DiskDriver(Path(state) / "machines") if driver_name == "disk" else make_driver(conf)))
+    kinds = {"disk": DiskDriver, "files": DriverWithDisks}
+    kind = kinds.get(driver_name)
+    return run(Agent(conf, kind(Path(state) / "machines") if kind is not None else make_driver(conf)))
 
 
 def die(*_: Any) -> None:

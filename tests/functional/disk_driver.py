@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nova_lite.hv.driver import DriverError, MachineInfo, MachineNotFound, MachineSpec
+from nova_lite.hv import resized_disks, server_disks
+from nova_lite.hv.driver import DiskSpec, DriverError, MachineInfo, MachineNotFound, MachineSpec
 from nova_lite.hv.fake import FakeDriver
 
 CRASH = "triple fault at rip 0x1000"
@@ -44,3 +45,37 @@ class DiskDriver(FakeDriver):
         except MachineNotFound:
             return False
         return True
+
+
+class DriverWithDisks(DiskDriver):
+    """One that makes the disks, as tests want that write to them."""
+
+    def prepare(self, spec: MachineSpec) -> None:
+        for disk in spec.disks:
+            disk.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            server_disks.make(disk)
+        super().prepare(spec)
+
+    def power_on(self, spec: MachineSpec) -> MachineInfo:
+        for disk in spec.disks:
+            server_disks.check(disk)
+        return super().power_on(spec)
+
+    def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
+        super().remove_disk(uuid, disk)
+        server_disks.remove(disk)
+
+    def resize_disks(self, spec: MachineSpec) -> None:
+        super().resize_disks(spec)
+        resized_disks.resize(self._disks(spec.uuid), spec.disks)
+
+    def restore_disks(self, uuid: str) -> None:
+        super().restore_disks(uuid)
+        resized_disks.restore(self._disks(uuid))
+
+    def forget_disks(self, uuid: str) -> None:
+        super().forget_disks(uuid)
+        resized_disks.forget(self._disks(uuid))
+
+    def _disks(self, uuid: str) -> Path:
+        return self.root.parent / "instances" / uuid / "disks"

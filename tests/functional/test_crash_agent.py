@@ -37,9 +37,9 @@ def crash_points(action: str) -> list[str]:
     return [f"{action}:{step}:{moment}" for step in steps for moment in ("before", "after")]
 
 
-def run_until_crash(hosting: Computing, point: str) -> None:
+def run_until_crash(hosting: Computing, point: str, driver: str = "disk") -> None:
     """An agent that must end by SIGKILL at that point."""
-    command = [sys.executable, "-m", "tests.functional.crash_processes", "agent", str(hosting.paths.state), "disk"]
+    command = [sys.executable, "-m", "tests.functional.crash_processes", "agent", str(hosting.paths.state), driver]
     log = hosting.paths.state / "agent.log"
     with open(log, "ab") as output:
         agent = subprocess.Popen(

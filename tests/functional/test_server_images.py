@@ -15,26 +15,15 @@ from nova_lite.db import images as db_images
 from nova_lite.db.times import now
 from nova_lite.disks import overlay
 from nova_lite.disks.overlay_format import GRANULE
-from nova_lite.hv import server_disks
-from nova_lite.hv.driver import MachineSpec, PowerState
+from nova_lite.hv.driver import PowerState
 from tests.functional.cloud import ADMIN, HOST, READER, Cloud
-from tests.functional.disk_driver import DiskDriver
+from tests.functional.disk_driver import DriverWithDisks
 from tests.functional.test_crash_agent import crash_points, run_until_crash
 from tests.functional.test_volume_boot import CONTENT, IMAGE, root
 from tests.functional.test_volume_life import WithVolumes
 from tests.unit.computing import eventually
 
 WRITTEN = b"guest".ljust(GRANULE, b"!")
-
-
-class DriverWithDisks(DiskDriver):
-    """The fake one makes no disks, for nobody would write to them."""
-
-    def prepare(self, spec: MachineSpec) -> None:
-        for disk in spec.disks:
-            disk.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            server_disks.make(disk)
-        super().prepare(spec)
 
 
 class WithImages(WithVolumes):

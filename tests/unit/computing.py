@@ -111,9 +111,10 @@ class Computing:
         """The server once nothing is being done to it any more; it must then be in ``vm_state``."""
 
         def idle() -> objects.Instance | None:
+            if any(operation.state in ("pending", "running") for operation in self.operations(instance)):
+                return None
             now = self.get(instance)
-            working = [op for op in self.operations(instance) if op.state in ("pending", "running")]
-            return now if now.task_state is None and not working else None
+            return now if now.task_state is None else None
 
         found: objects.Instance = eventually(idle, "nothing is being done to the server")
         assert found.vm_state == vm_state, (found.vm_state, found.fault)
