@@ -14,6 +14,9 @@ from nova_lite.db import migration_records
 from nova_lite.db import operations as db_operations
 from nova_lite.db.times import now
 
+#: states.LIVE_MIGRATE by the name that instance actions have for it.
+_LIVE_MIGRATION = states.Verb("live-migration", None, None)
+
 
 class MigrationVerbs(AcceptingVerbs):
     """GET /os-migrations, /servers/{server_id}/migrations, POST /servers/{server_id}/action (os-migrateLive)."""
@@ -60,7 +63,7 @@ class MigrationVerbs(AcceptingVerbs):
                 project_id=context.project_id,
             )
             operation_id = self._journal(
-                connection, context, current, states.LIVE_MIGRATION, {}, state="failed", message=message
+                connection, context, current, _LIVE_MIGRATION, {}, state="failed", message=message
             )
             event = "conductor_live_migrate_instance"
             db_operations.record_event(connection, operation_id, event, None, "Error", message)

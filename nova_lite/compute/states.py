@@ -102,7 +102,6 @@ CONFIRM_RESIZE = Verb("confirmResize", ("resized",))
 REVERT_RESIZE = Verb("revertResize", ("resized",), task_state="resize_reverting")
 MIGRATE = Verb("migrate", ("active", "stopped"))
 LIVE_MIGRATE = Verb("os-migrateLive", ("active", "paused"))
-LIVE_MIGRATION = Verb("live-migration", None, None)  # the same by the name that instance actions have for it
 FORCE_COMPLETE = Verb("force_complete", ("active",), ("migrating",))
 ABORT_MIGRATION = Verb("abort live migration", None, ("migrating",))
 RESCUE = Verb("rescue", ("active", "stopped", "error"), task_state="rescuing")

@@ -7,6 +7,7 @@ from typing import TypedDict
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:os-migrate-server"
 
@@ -27,6 +28,7 @@ class MigrateServerController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("migrate", policy=f"{_POLICY}:migrate")
+    @wsgi.verb(states.MIGRATE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -45,6 +47,7 @@ class MigrateServerController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("os-migrateLive", v3="live_migrate", policy=f"{_POLICY}:migrate_live")
+    @wsgi.verb(states.LIVE_MIGRATE)
     @wsgi.version(base="2.1", max="2.29")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)

@@ -8,6 +8,7 @@ from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers import server_create, server_facts
 from nova_lite.api.controllers.operations import announce
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:servers:rebuild"
 #: What a request says by these names is the server's own by the others.
@@ -42,6 +43,7 @@ class RebuildController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("rebuild", policy=_POLICY)
+    @wsgi.verb(states.REBUILD)
     @wsgi.version(base="2.1", max="2.92")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)

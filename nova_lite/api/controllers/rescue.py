@@ -8,6 +8,7 @@ from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
 from nova_lite.api.controllers.server_create import password_of
+from nova_lite.compute import states
 
 
 class RescueParams(TypedDict, total=False):
@@ -20,6 +21,7 @@ class RescueController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("rescue", policy="os_compute_api:os-rescue")
+    @wsgi.verb(states.RESCUE)
     @wsgi.version(base="2.1", max="2.86")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404, 409)
@@ -58,6 +60,7 @@ class RescueController(wsgi.Controller):
         return {"admin_password": password_of(params)}
 
     @wsgi.action("unrescue", policy="os_compute_api:os-unrescue")
+    @wsgi.verb(states.UNRESCUE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(404, 409)

@@ -8,6 +8,7 @@ from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.controllers.operations import announce
 from nova_lite.api.controllers.server_create import flavor_of
+from nova_lite.compute import states
 
 
 class ResizeParams(TypedDict, total=False):
@@ -20,6 +21,7 @@ class ResizeController(wsgi.Controller):
     resource_obj_cls = objects.Instance
 
     @wsgi.action("resize", policy="os_compute_api:servers:resize")
+    @wsgi.verb(states.RESIZE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)
@@ -36,6 +38,7 @@ class ResizeController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("confirmResize", v3="confirm_resize", policy="os_compute_api:servers:confirm_resize")
+    @wsgi.verb(states.CONFIRM_RESIZE)
     @wsgi.version(base="2.1")
     @wsgi.response(204, version="2.1")
     @wsgi.response(202, version="3.0")
@@ -51,6 +54,7 @@ class ResizeController(wsgi.Controller):
         announce(req, self.compute, obj)
 
     @wsgi.action("revertResize", v3="revert_resize", policy="os_compute_api:servers:revert_resize")
+    @wsgi.verb(states.REVERT_RESIZE)
     @wsgi.version(base="2.1")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 403, 404, 409)

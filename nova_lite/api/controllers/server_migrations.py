@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.compute import states
 
 _POLICY = "os_compute_api:servers:migrations"
 _ALL = "/servers/{server_id}/migrations"
@@ -53,6 +54,7 @@ class ServerMigrationsController(wsgi.Controller):
         raise exceptions.NotFound(message)
 
     @wsgi.action("force_complete", path=f"{_ONE}/action", policy=f"{_POLICY}:force_complete")
+    @wsgi.verb(states.FORCE_COMPLETE)
     @wsgi.version(base="2.22", max="2.104")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 404, 409)
@@ -65,6 +67,7 @@ class ServerMigrationsController(wsgi.Controller):
         self.compute.force_complete(req.context, obj, _number(params["migration_id"]))
 
     @wsgi.route("DELETE", _ONE, policy=f"{_POLICY}:delete")
+    @wsgi.verb(states.ABORT_MIGRATION)
     @wsgi.version(base="2.24", max="2.104")
     @wsgi.response(202)
     @wsgi.expected_errors(400, 404, 409)
