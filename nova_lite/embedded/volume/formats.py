@@ -238,3 +238,11 @@ quota_output_3_0 = default_quota_output_3_0 = _free
 attachments_query_3_0 = detail_attachments_query_3_0 = types.any_query_at_all
 attachments_output_3_0 = detail_attachments_output_3_0 = attachment_output_3_0 = _free
 nothing_output_3_0 = _free
+
+# As in Cinder, what is not known in a query is not read.
+_without_query = [
+    name.removesuffix("_output_3_0")
+    for name in list(globals())
+    if name.endswith("_output_3_0") and f"{name.removesuffix('_output_3_0')}_query_3_0" not in globals()
+]
+globals().update({f"{name}_query_3_0": types.any_query_at_all for name in _without_query})
