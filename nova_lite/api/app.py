@@ -62,6 +62,8 @@ def loaders(compute: Any) -> dict[type, pipeline.Loader]:
         objects.Flavor: lambda req, value: compute.get_flavor(req.context, value),
         objects.Image: lambda req, value: compute.get_image(req.context, value),
         objects.ServerGroup: lambda req, value: compute.get_server_group(req.context, value),
+        objects.Volume: lambda req, value: compute.get_volume(req.context, value),
+        objects.VolumeSnapshot: lambda req, value: compute.get_volume_snapshot(req.context, value),
         objects.Service: lambda req, value: compute.get_service(req.context, value),
         objects.Hypervisor: lambda req, value: compute.get_hypervisor(req.context, value),
     }

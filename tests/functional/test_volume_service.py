@@ -324,3 +324,35 @@ def test_a_volume_of_an_image_boots_and_knows_it(volumes: Volumes, tmp_path: Pat
     }  # fmt: skip
     assert volumes.cloud("POST", "/servers", "2.90", json={"server": body}).status_code == 202
     assert volumes.status(made) == "attaching"
+
+
+def test_novas_proxy_shows_makes_and_deletes(volumes: Volumes) -> None:
+    nova = volumes.cloud
+    wished = {"size": 1, "display_name": "v", "metadata": {"a": "b"}}
+    made = nova("POST", "/os-volumes", "2.35", json={"volume": wished})
+    assert made.status_code == 200, made.text
+    volume = made.json["volume"]
+    assert made.headers["Location"].endswith(f"/os-volumes/{volume['id']}")
+    assert {key: volume[key] for key in ("status", "size", "displayName", "attachments", "metadata")} == {
+        "status": "creating", "size": 1, "displayName": "v", "attachments": [{}], "metadata": {"a": "b"},
+    }  # fmt: skip
+    volumes.agent()
+    path = f"/os-volumes/{volume['id']}"
+    assert nova("GET", path).json["volume"]["status"] == "available"
+    assert nova("GET", path, "2.36").status_code == 404
+    assert nova("GET", path, token=OTHER).status_code == 404
+    body = {"snapshot": {"volume_id": volume["id"], "display_name": "s"}}
+    snapshot = nova("POST", "/os-snapshots", "2.1", json=body).json["snapshot"]
+    assert (snapshot["volumeId"], snapshot["displayName"]) == (volume["id"], "s")
+    volumes.agent()
+    assert nova("GET", "/os-snapshots/detail").json["snapshots"][0]["status"] == "available"
+    assert nova("GET", "/os-snapshots?limit=1&offset=1").json == {"snapshots": []}
+    assert nova("DELETE", path).status_code == 400  # it has a snapshot
+    assert nova("DELETE", f"/os-snapshots/{snapshot['id']}").status_code == 202
+    volumes.agent()
+    volumes.attach(volume["id"])
+    (attachment,) = nova("GET", "/os-volumes/detail").json["volumes"][0]["attachments"]
+    assert (attachment["volumeId"], attachment["device"]) == (volume["id"], "/dev/vdb")
+    assert nova("POST", "/os-volumes", json={"volume": {"size": 0}}).status_code == 400
+    assert nova("POST", "/os-volumes", json={"volume": {"size": 1, "snapshot_id": "x"}}).status_code == 404
+    assert nova("DELETE", f"/os-snapshots/{snapshot['id']}").status_code == 404
