@@ -60,7 +60,12 @@ def _ids(cloud: Cloud) -> dict[str, str]:
     node = cloud.compute.list_hypervisors(context)[0]
     owner = RequestContext(user_id="u1", project_id="p1", roles=["member"])
     group = cloud.compute.create_server_group(owner, name="walked", policy="affinity")
+    member = RequestContext(user_id="u1", project_id="p1", roles=["member", "reader"])
+    volume = cloud.compute.create_volume(member, size_gb=1)
+    cloud.compute.set_volume_status(member, volume, "available")
+    snapshot = cloud.compute.create_volume_snapshot(member, volume.uuid)
     return {
+        "volume_id": volume.uuid, "snapshot_id": snapshot.uuid,
         "server_id": server, "flavor_id": "42", "image_id": IMAGE_ID, "request_id": operation.request_id,
         "operation_id": operation.uuid, "service_id": service.uuid, "hypervisor_id": node.uuid,
         "server_group_id": group.uuid,
