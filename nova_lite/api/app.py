@@ -20,6 +20,7 @@ from nova_lite import embedded, exceptions, objects
 from nova_lite.api import auth, controllers, discovery, errors, pipeline, policy, removed, wsgi
 from nova_lite.api.operations import Table, collect
 from nova_lite.api.service import COMPUTE, Service
+from nova_lite.api.versions import Version
 from nova_lite.compute import api as compute_api
 from nova_lite.compute import node_client
 from nova_lite.embedded.mount import WSGI
@@ -140,6 +141,11 @@ def falcon_app(
             app.add_route(prefix + path, resource)
             if service.projects_in_paths:
                 app.add_route(prefix + "/{project_id}" + path, resource)
+        for alias, (path, last) in service.aliases.items() if major == 2 else ():
+            if path in routes:
+                resource = _alias(flow, path, routes[path], last)
+                app.add_route(prefix + alias, resource)
+                app.add_route(prefix + "/{project_id}" + alias, resource)
     return app
 
 
@@ -177,6 +183,17 @@ def _with_names_of(routes: Iterable[str], removed_paths: Mapping[str, frozenset[
     for path in routes:
         named(path)
     return {named(path): methods for path, methods in removed_paths.items()}
+
+
+def _alias(flow: pipeline.Pipeline, path: str, methods: Iterable[str], last: Version) -> object:
+    """A falcon resource for another name of ``path``, until ``last``."""
+
+    def respond(http: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        if http.context.request.version > last:
+            raise errors.HTTPFault(404, pipeline.NOT_FOUND)
+        flow.handle(http, resp, path, fields)
+
+    return type("Alias", (), {f"on_{method.lower()}": staticmethod(respond) for method in methods})()
 
 
 def _resource(flow: pipeline.Pipeline, path: str, methods: Iterable[str], gone: Iterable[str]) -> object:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nova_lite.api.versions import Version
+
 _METHODS = {
     "/os-agents": "GET POST",
     "/os-agents/{id}": "PUT DELETE",
@@ -44,5 +46,13 @@ _METHODS = {
     "/servers/{server_id}/os-virtual-interfaces": "GET",
 }
 PATHS: Mapping[str, frozenset[str]] = {path: frozenset(methods.split()) for path, methods in _METHODS.items()}
+_LAST_WITH_VOLUMES_BOOT = Version(2, 102)
+#: What was once another way to boot from a volume is another name of servers.
+ALIASES = {
+    "/os-volumes_boot": ("/servers", _LAST_WITH_VOLUMES_BOOT),
+    "/os-volumes_boot/detail": ("/servers/detail", _LAST_WITH_VOLUMES_BOOT),
+    "/os-volumes_boot/{server_id}": ("/servers/{server_id}", _LAST_WITH_VOLUMES_BOOT),
+    "/os-volumes_boot/{server_id}/action": ("/servers/{server_id}/action", _LAST_WITH_VOLUMES_BOOT),
+}
 SERVER_ACTIONS = frozenset({"resetNetwork"})
 MESSAGE = "This API is gone: it was removed from the Compute API."

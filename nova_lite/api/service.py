@@ -28,6 +28,7 @@ class Service:
     :param methods_hidden: major versions in which a method that a path does not have makes the path unknown (404).
     :param slash_ends_paths: a slash at a path's end is overlooked; otherwise such a path is unknown.
     :param relaxed: keys that nobody reads are overlooked in request bodies.
+    :param aliases: other names of paths of major 2, each with what it stands for and the last version that has it.
     :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
     :param named_error_body: in place of ``error_body``, of an API whose error documents say what kind of error it is.
     """
@@ -39,6 +40,7 @@ class Service:
     error_body: ErrorBody = errors.body
     projects_in_paths: bool = False
     removed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, Version]] = field(default_factory=dict)
     removed_actions: frozenset[str] = frozenset()
     legacy: tuple[str, str] | None = None
     named_error_body: NamedErrorBody | None = None
@@ -59,6 +61,7 @@ COMPUTE = Service(
     prefixes={2: "/v2.1", 3: "/v3"},
     projects_in_paths=True,
     removed=removed.PATHS,
+    aliases=removed.ALIASES,
     removed_actions=removed.SERVER_ACTIONS,
     legacy=("/v2/", "/v2.1/"),
     methods_hidden=frozenset({2}),  # Nova's routes are pairs of path and method

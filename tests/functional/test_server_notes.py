@@ -134,6 +134,18 @@ def test_network_information_is_injected_nowhere(cloud: Cloud, server: str) -> N
     assert cloud("POST", path, "2.104", ADMIN, json=body).status_code == 202
 
 
+def test_servers_have_another_name_until_2_102(cloud: Cloud, server: str) -> None:
+    (listed,) = cloud("GET", "/os-volumes_boot", "2.1").json["servers"]
+    assert listed["id"] == server
+    assert cloud("GET", "/os-volumes_boot/detail", "2.102").json["servers"][0]["id"] == server
+    assert cloud("GET", f"/os-volumes_boot/{server}", "2.1").json["server"]["name"] == "noted"
+    assert cloud("POST", f"/os-volumes_boot/{server}/action", "2.1", json={"lock": None}).status_code == 202
+    assert cloud("POST", "/os-volumes_boot", "2.1", json={"server": {}}).status_code == 400
+    for version in ("2.103", "3.0"):
+        assert cloud("GET", "/os-volumes_boot", version).status_code == 404
+    assert cloud("GET", "/os-volumes_boot", "2.1", token=None).status_code == 401
+
+
 def test_what_nova_removed_is_gone(cloud: Cloud, server: str) -> None:
     for path, methods in removed.PATHS.items():
         filled = path.replace("{server_id}", server).replace("{id}", "1").replace("{entry_id}", "1")
