@@ -164,14 +164,18 @@ class Agent:
                     "uptime": _uptime(),
                 },
             )
-            db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime())
+            db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime(), self._free_disk_gb())
+
+    def _free_disk_gb(self) -> int:
+        disk = os.statvfs(self._paths.state)
+        return disk.f_bavail * disk.f_frsize >> 30
 
     def _heartbeat(self) -> None:
         pause = min(_HEARTBEAT_SECONDS, self._conf.compute.service_down_time / 3)
         while not self._stopped.wait(pause):
             try:
                 with self.database.write() as connection:
-                    db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime())
+                    db_hosts.heartbeat(connection, self.host, db_hosts.COMPUTE, _uptime(), self._free_disk_gb())
                 window = self._conf.compute.resize_confirm_window
                 if window and resize.confirm_old(self.database, self.host, window):
                     self._journal.wake()

@@ -172,7 +172,7 @@ class HostVerbs:
                     memory_mb_used=used["ram"] + RESERVED_HOST_MEMORY_MB,
                     local_gb=node.local_gb,
                     local_gb_used=used["disk"],
-                    disk_available_least=node.local_gb - used["disk"],
+                    disk_available_least=node.disk_available_least,
                     running_vms=used["instances"],
                     current_workload=used["busy"],
                     cpu_info=node.cpu_info,

@@ -58,10 +58,11 @@ def delete_service(connection: Connection, service: objects.Service) -> None:
         connection.execute(sa.delete(compute_nodes).where(compute_nodes.c.host == service.host))
 
 
-def heartbeat(connection: Connection, host: str, binary: str, uptime: str) -> None:
-    """Note that a service lives, and its host's uptime; writes its row the first time."""
+def heartbeat(connection: Connection, host: str, binary: str, uptime: str, free_disk_gb: int | None = None) -> None:
+    """Note that a service lives, and its host's uptime and free disk; writes its row the first time."""
     at = now()
-    connection.execute(sa.update(compute_nodes).where(compute_nodes.c.host == host).values(uptime=uptime))
+    said = {"uptime": uptime, "disk_available_least": free_disk_gb}
+    connection.execute(sa.update(compute_nodes).where(compute_nodes.c.host == host).values(said))
     query = sa.update(services).where(services.c.host == host, services.c.binary == binary)
     if connection.execute(query.values(last_seen_up=at)).rowcount == 0:
         values = {"uuid": str(uuidlib.uuid4()), "host": host, "binary": binary, "disabled": False}

@@ -212,6 +212,7 @@ compute_nodes = sa.Table(
     sa.Column("local_gb", sa.Integer, nullable=False),
     sa.Column("cpu_info", Json, nullable=False),
     sa.Column("uptime", sa.String(255)),
+    sa.Column("disk_available_least", sa.Integer),  # GiB that are free in truth, when its agent last said so
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
 )

@@ -26,7 +26,10 @@ class Service(Ownerless):
 
 @dataclass
 class Hypervisor(Ownerless):
-    """The host's capacity and use. Memory in MiB, disk in GiB. ``cpu_info`` as Nova's object."""
+    """The host's capacity and use. Memory in MiB, disk in GiB. ``cpu_info`` as Nova's object.
+
+    ``disk_available_least`` is what is free on its disk in truth; disks of servers take what is written to them.
+    """
 
     id: int
     uuid: str
@@ -40,7 +43,7 @@ class Hypervisor(Ownerless):
     memory_mb_used: int
     local_gb: int
     local_gb_used: int
-    disk_available_least: int
+    disk_available_least: int | None
     running_vms: int
     current_workload: int
     cpu_info: dict[str, object] = field(default_factory=dict)

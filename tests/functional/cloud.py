@@ -55,7 +55,7 @@ class Cloud:
         with self.compute.database.write() as connection:
             flavors.seed(connection)
             hosts.record_node(connection, HOST, dict(NODE))
-            hosts.heartbeat(connection, HOST, hosts.COMPUTE, UPTIME)
+            hosts.heartbeat(connection, HOST, hosts.COMPUTE, UPTIME, free_disk_gb=90)
         kernel = state / "kernel.bin"
         kernel.write_bytes(b"\xf4" * 64)
         self.images = ImageStore(self.compute.database, nova_lite_conf.paths(conf), HOST)

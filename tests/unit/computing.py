@@ -81,7 +81,7 @@ class Computing:
         """Write what an agent of the host would have written."""
         with self.database.write() as connection:
             hosts.record_node(connection, HOST, NODE | node)
-            hosts.heartbeat(connection, HOST, hosts.COMPUTE, "up")
+            hosts.heartbeat(connection, HOST, hosts.COMPUTE, "up", free_disk_gb=77)
 
     def start_agent(self, driver: Any = None) -> Agent:
         self.agent = Agent(self.conf, driver or self.driver)

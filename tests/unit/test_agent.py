@@ -383,6 +383,8 @@ def test_the_first_start_fills_an_empty_database(hosting: Computing) -> None:
     names = {image.name for image in hosting.api.list_images(hosting.me)}
     assert {"counting", "interactive"} <= names
     (hypervisor,) = hosting.api.list_hypervisors(hosting.admin)
+    assert hypervisor.disk_available_least is not None
+    assert " up " in str(hypervisor.uptime)
     (service,) = hosting.api.list_services(hosting.admin)
     assert (hypervisor.hypervisor_type, hypervisor.vcpus, hypervisor.service) == ("fake", 8, service)
     assert (service.binary, service.host, service.state) == ("nova-compute", HOST, "up")

@@ -141,7 +141,7 @@ class HypervisorsController(wsgi.Controller):
     def statistics(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
         """Show the sum over all hypervisors."""
         views = [_view(hypervisor) for hypervisor in self.compute.list_hypervisors(req.context)]
-        return {"count": len(views)} | {name: sum(view[name] for view in views) for name in _SUMMED}
+        return {"count": len(views)} | {name: sum(view[name] or 0 for view in views) for name in _SUMMED}
 
     def _list(self, req: wsgi.Request, params: ListParams, paths: dict[int, str]) -> dict[str, Any]:
         with_servers = params.get("with_servers", False)
