@@ -241,10 +241,8 @@ class Agent:
 
 
 def _last_lines(text: str, count: int) -> str:
-    """The last ``count`` lines; a newline at the very end begins no further one."""
-    lines = text.removesuffix("\n").split("\n")
-    tail = "\n".join(lines[-count:]) if count else ""
-    return tail + "\n" if count and text.endswith("\n") else tail
+    """The last ``count`` lines as Nova counts them: what follows a newline at the very end is one, too, if empty."""
+    return "\n".join(text.split("\n")[-count:]) if count else ""
 
 
 @contextlib.contextmanager

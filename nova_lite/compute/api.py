@@ -57,7 +57,7 @@ from nova_lite.compute import states
 from nova_lite.compute.admin_actions import AdminVerbs
 from nova_lite.compute.aggregates import AggregateVerbs
 from nova_lite.compute.consoles import ConsoleVerbs
-from nova_lite.compute.create import CreateVerbs, disk_config_of
+from nova_lite.compute.create import CreateVerbs, canonical_address, disk_config_of
 from nova_lite.compute.deletion import DeleteVerbs
 from nova_lite.compute.diagnostics import DiagnosticsVerbs
 from nova_lite.compute.external_events import ExternalEventVerbs
@@ -224,8 +224,8 @@ class API(
         changes: dict[str, Any] = {
             "display_name": name,
             "display_description": description,
-            "access_ip_v4": access_ip_v4 or None if access_ip_v4 is not UNSET else UNSET,
-            "access_ip_v6": access_ip_v6 or None if access_ip_v6 is not UNSET else UNSET,
+            "access_ip_v4": canonical_address(access_ip_v4) if access_ip_v4 is not UNSET else UNSET,
+            "access_ip_v6": canonical_address(access_ip_v6) if access_ip_v6 is not UNSET else UNSET,
             "hostname": hostname,
             "disk_config": disk_config,
             "pinned_availability_zone": pinned_availability_zone,

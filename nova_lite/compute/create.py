@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 import secrets
 import string
@@ -135,8 +136,8 @@ class CreateVerbs(AcceptingVerbs):
             config_drive=config_drive or self.conf.force_config_drive,
             user_data=user_data,
             injected_files=list(injected_files or []),
-            access_ip_v4=access_ip_v4 or None,
-            access_ip_v6=access_ip_v6 or None,
+            access_ip_v4=canonical_address(access_ip_v4),
+            access_ip_v6=canonical_address(access_ip_v6),
             reservation_id="r-" + "".join(secrets.choice(_RESERVATION_ALPHABET) for _ in range(8)),
             scheduler_hints=hints,
         )
@@ -337,6 +338,11 @@ def check_texts(user_data: str | None, files: list[dict[str, str]]) -> None:
             base64.b64decode("".join(text.split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise exceptions.Invalid(message) from error
+
+
+def canonical_address(address: str | None) -> str | None:
+    """As Nova shows it, whatever way of writing it was sent: `::babe` for `0:0:0:0:0:0:0:babe`."""
+    return str(ipaddress.ip_address(address)) if address else None
 
 
 def sanitize_hostname(name: str) -> str:

@@ -22,7 +22,9 @@ IMAGES = ("tempest", "tempest-alt")
 #: Name, vCPUs, MiB, GiB: the second one is larger, so that servers can be resized to it.
 FLAVORS = (("tempest", 1, 64, 1), ("tempest-alt", 1, 96, 2))
 _IMAGE_DISK = 16 << 20  # bytes; the guest never looks at its disk
-_GUEST = Path(__file__).parents[2] / "nova_lite" / "hv" / "guests" / "interactive.elf"
+#: A guest that prints its command line and halts: the least that a server can be, and some lines to read.
+_GUEST = Path(__file__).parents[2] / "nova_lite" / "hv" / "guests" / "nothing_bootable.elf"
+_CMDLINE = "".join(f"line {number} of a server of Tempest's\n" for number in range(20))
 
 #: Several classes of tests work in one project after another, and a test that fails may leave a server behind.
 _SETTINGS = {
@@ -88,7 +90,7 @@ def accounts(state: Path, count: int) -> list[dict[str, Any]]:
 def _images(state: Path) -> tuple[str, str]:
     with tempfile.NamedTemporaryFile(suffix=".raw") as disk:
         disk.truncate(_IMAGE_DISK)
-        arguments = ("--kernel", str(_GUEST), "--disk", disk.name, "--disk-format", "raw")
+        arguments = ("--kernel", str(_GUEST), "--cmdline", _CMDLINE, "--disk", disk.name, "--disk-format", "raw")
         first, second = (_run(state, "image", "add", name, *arguments).splitlines()[-1].strip() for name in IMAGES)
     return first, second
 

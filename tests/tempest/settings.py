@@ -50,6 +50,8 @@ def write(path: Path, cloud: Cloud, *, accounts_file: Path | None, lock_path: Pa
         "oslo_concurrency": {"lock_path": lock_path},
         "auth": {
             "use_dynamic_credentials": accounts_file is None,
+            # Ranges of networks on one host do not overlap, and a test makes the network that would be its own.
+            "create_isolated_networks": False,
             "admin_username": "admin",
             "admin_project_name": "admin",
             "admin_password": cloud.admin_password,
