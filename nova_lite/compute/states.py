@@ -72,7 +72,7 @@ CREATE_IMAGE = Verb(
 CREATE_BACKUP = Verb(
     "createBackup", ("active", "stopped", "paused", "suspended"), task_state="image_backup", working="image_backup"
 )
-_HAS_VOLUMES = ("active", "paused", "stopped", "resized", "soft-delete", "shelved")
+_HAS_VOLUMES = ("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded")
 ATTACH_VOLUME = Verb("attach_volume", _HAS_VOLUMES)
 DETACH_VOLUME = Verb("detach_volume", _HAS_VOLUMES)
 SHELVE = Verb(

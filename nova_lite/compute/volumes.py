@@ -77,7 +77,7 @@ class VolumeVerbs(AcceptingVerbs):
             states.check_lock(current, bool(context.is_admin))
             states.check(states.ATTACH_VOLUME, current)
             volume = usable_volume(connection, context, volume_id)
-            if volume.host != current.host:
+            if volume.host != (current.host or current.system_metadata.get(states.SHELVED_HOST)):
                 raise InvalidVolume(f"volume {volume_id} lies on another host than the server.")
             devices = db_block_devices.of_servers(connection, [current.uuid]).get(current.uuid, [])
             if len(devices) >= block_devices.MOST_DISKS:
@@ -98,8 +98,12 @@ class VolumeVerbs(AcceptingVerbs):
                 instance_uuid=current.uuid,
             )
             db_block_devices.insert(connection, [attached])
-            db_volumes.update(connection, volume_id, status="attaching")
-            self._journal(connection, context, current, states.ATTACH_VOLUME, {"volume_id": volume_id})
+            if current.vm_state == "shelved_offloaded":
+                db_volumes.update(connection, volume_id, status="in-use")
+                self._record(connection, context, current, states.ATTACH_VOLUME, volume_id)
+            else:
+                db_volumes.update(connection, volume_id, status="attaching")
+                self._journal(connection, context, current, states.ATTACH_VOLUME, {"volume_id": volume_id})
         self._poke(current.host)
         return attached
 
@@ -150,9 +154,26 @@ class VolumeVerbs(AcceptingVerbs):
                 connection, current.uuid, states.DETACH_VOLUME.action
             ):
                 return
-            db_volumes.update(connection, volume_id, status="detaching")
-            self._journal(connection, context, current, states.DETACH_VOLUME, {"volume_id": volume_id})
+            if current.vm_state == "shelved_offloaded":
+                db_block_devices.delete(connection, found.uuid)
+                db_volumes.update(connection, volume_id, status="available")
+                self._record(connection, context, current, states.DETACH_VOLUME, volume_id)
+            else:
+                db_volumes.update(connection, volume_id, status="detaching")
+                self._journal(connection, context, current, states.DETACH_VOLUME, {"volume_id": volume_id})
         self._poke(current.host)
+
+    def _record(
+        self,
+        connection: Connection,
+        context: RequestContext,
+        instance: objects.Instance,
+        verb: states.Verb,
+        volume_id: str,
+    ) -> None:
+        """Write down what was done to a server that has no machine, and so took no work."""
+        operation = self._journal(connection, context, instance, verb, {"volume_id": volume_id}, state="done")
+        db_operations.record_event(connection, operation, f"compute_{verb.action}", None, "Success")
 
 
 def usable_volume(connection: Connection, context: RequestContext, volume_id: str) -> objects.Volume:

@@ -129,6 +129,26 @@ def test_a_server_on_a_volume_needs_no_image(keeping: WithImages) -> None:
     assert keeping.driver.info(server.uuid).power_state is PowerState.RUNNING
 
 
+def test_volumes_come_and_go_while_it_is_away(hosting: WithImages) -> None:
+    hosting.start_agent()
+    server = hosting.server()
+    leaving = hosting.attached(server)
+    hosting.api.shelve(hosting.me, server)
+    hosting.settled(server, "shelved_offloaded")
+    hosting.api.detach_volume(hosting.me, server, leaving)
+    assert hosting.status(leaving) == "available"
+    coming = hosting.volume()
+    hosting.api.attach_volume(hosting.me, server, coming)
+    assert hosting.status(coming) == "in-use"
+    with pytest.raises(exceptions.Invalid, match="status must be 'available'"):
+        hosting.api.attach_volume(hosting.me, server, coming)
+    hosting.api.unshelve(hosting.me, server)
+    hosting.settled(server, "active")
+    assert [disk.path for disk in hosting.driver.specs[server.uuid].disks][1:] == [hosting.paths.volume(coming)]
+    actions = [(op.action, op.state) for op in hosting.operations(server)]
+    assert actions[3:5] == [("detach_volume", "done"), ("attach_volume", "done")]
+
+
 def test_without_its_host_or_its_image_it_does_not_come_back(hosting: WithImages) -> None:
     hosting.start_agent()
     server = hosting.server()
