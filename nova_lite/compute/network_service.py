@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from nova_lite.compute.floating_ip_verbs import FloatingIPVerbs
 from nova_lite.compute.network_verbs import NetworkVerbs
-from nova_lite.compute.port_verbs import PortVerbs
 from nova_lite.compute.router_verbs import RouterVerbs
 from nova_lite.compute.security_group_verbs import SecurityGroupVerbs
+from nova_lite.compute.server_addresses import ServerAddressVerbs
 from nova_lite.db import floating_ips as db_floating_ips
 from nova_lite.db import networks as db_networks
 from nova_lite.db import routers as db_routers
 from nova_lite.db import security_groups as db_groups
 
 
-class NetworkService(NetworkVerbs, PortVerbs, SecurityGroupVerbs, RouterVerbs, FloatingIPVerbs):
+class NetworkService(NetworkVerbs, SecurityGroupVerbs, RouterVerbs, ServerAddressVerbs):
     """Every verb takes the caller's context first and raises ``nova_lite.exceptions`` only."""
 
     def used(self, project_id: str) -> dict[str, int]:

@@ -78,6 +78,7 @@ class HostNetwork:
                 self._failures.pop(network.id, None)
                 is_new = network.id not in self._dnsmasqs or not links.exists(network.bridge)
                 if is_new:
+                    self._drop_gone(layout)
                     self._starting[network.id] = self._begin_network(network, layout)
                 self._make_externals(layout)
                 self._text = None
@@ -207,6 +208,16 @@ class HostNetwork:
             if links.exists(port.tap):
                 links.make_tap(port, network, self.owner)  # back into the bridge that is new
         return starting
+
+    def _drop_gone(self, layout: Layout) -> None:
+        """Networks that are no more leave now: their ranges may be another's."""
+        bridges = {network.bridge for network in layout.networks.values()}
+        for link in links.ours():
+            if link.owner == self.owner and link.name.startswith(BRIDGE_PREFIX) and link.name not in bridges:
+                links.remove(link.name)
+        for folder in self.run_path.glob("*"):
+            if folder.name not in layout.networks:
+                self._dnsmasqs.pop(folder.name, Dnsmasq(Network(folder.name, "", ""), folder)).destroy()
 
     def _make_bridge(self, network: Network) -> None:
         """It must not take the host's own neighbours away."""

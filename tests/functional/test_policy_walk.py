@@ -12,8 +12,9 @@ from nova_lite.api import app
 from nova_lite.api.operations import Operation, Table
 from nova_lite.api.policy import PolicyEngine
 from nova_lite.api.versions import Version
+from nova_lite.compute import networks
 from nova_lite.context import RequestContext
-from tests.functional.cloud import ADMIN, IMAGE_ID, MEMBER, NOBODY, Cloud
+from tests.functional.cloud import ADMIN, HOST, IMAGE_ID, MEMBER, NOBODY, Cloud
 
 RULES = {rule.name: rule for rule in policies.list_rules()}
 TABLE: Table = app.build_table(None, PolicyEngine(None).registered)
@@ -64,8 +65,12 @@ def _ids(cloud: Cloud) -> dict[str, str]:
     volume = cloud.compute.create_volume(member, size_gb=1)
     cloud.compute.set_volume_status(member, volume, "available")
     snapshot = cloud.compute.create_volume_snapshot(member, volume.uuid)
+    network = networks.create_network(cloud.compute.database, HOST, "walked", "172.24.4.0/24", external=True)
+    floating_ip = cloud.compute.network.create_floating_ip(owner, network_id=network.id)
+    (default,) = cloud.compute.network.list_groups(owner)
     return {
-        "volume_id": volume.uuid, "snapshot_id": snapshot.uuid,
+        "volume_id": volume.uuid, "snapshot_id": snapshot.uuid, "network_id": network.id,
+        "floating_ip_id": floating_ip.id, "group_id": default.id, "rule_id": default.rules[0].id,
         "server_id": server, "flavor_id": "42", "image_id": IMAGE_ID, "request_id": operation.request_id,
         "operation_id": operation.uuid, "service_id": service.uuid, "hypervisor_id": node.uuid,
         "server_group_id": group.uuid,
@@ -103,7 +108,8 @@ def test_a_caller_without_a_role_is_refused(
 def test_the_operations_open_to_all_are_only_these() -> None:
     families = {name.partition(".")[0] for name in OPEN_TO_ALL}
     assert families == {
-        *("availability_zones", "extensions", "flavors", "image_metadata", "images", "keypairs", "limits"),
+        *("availability_zones", "extensions", "flavors", "floating_ips", "image_metadata"),
+        *("images", "keypairs", "limits"),
         "quota_sets",
     }
 

@@ -422,3 +422,14 @@ def host_pings(address: str) -> bool:
                     return True
         except OSError:
             return False
+
+
+def test_a_range_is_free_for_another_network_as_soon_as_its_own_is_gone(host: HostNetwork) -> None:
+    first = port(1)
+    host.add(layout(first), [first])
+    host.remove(layout(first), [first])
+    again = replace(NETWORK, id=str(uuid.uuid4()))
+    second = replace(port(1), network_id=again.id)
+    wanted = replace(layout(second), networks={again.id: again})
+    host.add(wanted, [second])
+    assert links.exists(again.bridge) and not links.exists(NETWORK.bridge)

@@ -30,7 +30,7 @@ class SecurityGroupsController(wsgi.Controller):
         """
         groups = self.compute.groups_of_server(obj)
         names = {group.id: group for group in self.compute.groups_named_in(groups)}
-        return {"security_groups": [_view(group, names) for group in groups]}
+        return {"security_groups": [view(group, names) for group in groups]}
 
     @wsgi.action("addSecurityGroup", v3="add_security_group", policy="os_compute_api:os-security-groups:add")
     @wsgi.version(base="2.1")
@@ -58,18 +58,18 @@ class SecurityGroupsController(wsgi.Controller):
         self.compute.remove_security_group(req.context, obj, params["name"])
 
 
-def _view(group: objects.SecurityGroup, names: dict[str, objects.SecurityGroup]) -> dict[str, Any]:
+def view(group: objects.SecurityGroup, names: dict[str, objects.SecurityGroup]) -> dict[str, Any]:
     return {
         "id": group.id,
         "name": group.name,
         "description": group.description,
         "project_id": group.project_id,
         "rules": [vars(rule) for rule in group.rules],
-        "rules_into": [_old_rule(rule, names) for rule in group.rules if rule.direction == "ingress"],
+        "rules_into": [old_rule(rule, names) for rule in group.rules if rule.direction == "ingress"],
     }
 
 
-def _old_rule(rule: objects.SecurityGroupRule, names: dict[str, objects.SecurityGroup]) -> dict[str, Any]:
+def old_rule(rule: objects.SecurityGroupRule, names: dict[str, objects.SecurityGroup]) -> dict[str, Any]:
     """As nova-network had them: all ports of TCP and UDP are named, everything else without ports has -1."""
     low, high = rule.port_range_min, rule.port_range_max
     if rule.protocol is not None and low is None:
@@ -77,12 +77,13 @@ def _old_rule(rule: objects.SecurityGroupRule, names: dict[str, objects.Security
     elif rule.protocol == "icmp" and high is None:
         high = -1
     remote = names.get(rule.remote_group_id or "")
+    anywhere = "::/0" if rule.ethertype == "IPv6" else "0.0.0.0/0"
     return {
         "id": rule.id,
         "parent_group_id": rule.security_group_id,
         "ip_protocol": rule.protocol,
         "from_port": low,
         "to_port": high,
-        "ip_range": {} if rule.remote_group_id else {"cidr": rule.remote_ip_prefix or "0.0.0.0/0"},
+        "ip_range": {} if rule.remote_group_id else {"cidr": rule.remote_ip_prefix or anywhere},
         "group": {"name": remote.name, "tenant_id": remote.project_id} if remote else {},
     }

@@ -36,3 +36,34 @@ index_output_2_1 = closed({"security_groups": {"type": "array", "items": _group}
 
 add_input_2_1 = wrapped("addSecurityGroup", _named)
 remove_input_2_1 = wrapped("removeSecurityGroup", _named)
+
+# -- of a project, up to 2.35; nobody ever checked ports, protocols or what else a body holds ------------------
+
+_text = {"type": "string", "maxLength": 255}
+_open_group = closed({"name": _text, "description": _text}) | {"additionalProperties": True}
+_open_rule = closed(
+    {
+        "group_id": pt.uuid | {"type": ["string", "null"]},
+        "parent_group_id": pt.uuid,
+        "from_port": {},
+        "to_port": {},
+        "ip_protocol": {},
+        "cidr": {},
+    },
+    optional=["group_id", "from_port", "to_port", "ip_protocol", "cidr"],
+) | {"additionalProperties": True}
+
+list_groups_query_2_1 = pt.lax_query(
+    {
+        "limit": pt.last(pt.non_negative_integer),
+        "offset": pt.last(pt.non_negative_integer),
+        "all_tenants": pt.last(pt.string),
+    }
+)
+list_groups_output_2_1 = index_output_2_1
+show_group_query_2_1 = pt.any_query_at_all
+show_group_output_2_1 = create_group_output_2_1 = update_group_output_2_1 = wrapped("security_group", _group)
+create_group_input_2_1 = wrapped("security_group", _open_group)
+update_group_input_2_1 = create_group_input_2_1
+create_rule_input_2_1 = wrapped("security_group_rule", _open_rule)
+create_rule_output_2_1 = wrapped("security_group_rule", _rule)
