@@ -75,6 +75,7 @@ class ShelveVerbs(AcceptingVerbs):
             if availability_zone is not UNSET:
                 pinned = {"pinned_availability_zone": availability_zone}
                 db_instances.update(connection, current.uuid, pinned)
+                current = replace(current, pinned_availability_zone=availability_zone)
             if current.vm_state == "shelved":
                 self._journal(connection, context, current, states.UNSHELVE, {})
             else:
@@ -82,8 +83,7 @@ class ShelveVerbs(AcceptingVerbs):
         self._poke(current.host)
 
     def _check_zone_and_host(self, connection: Any, zone: str | None, host: str | None) -> None:
-        own = self.conf.compute.default_availability_zone
-        if zone is not UNSET and zone and zone != own:
+        if zone is not UNSET and zone and not scheduling.zone_is_available(connection, self.conf, zone):
             raise exceptions.Invalid("The requested availability zone is not available")
         if host and host not in {node.host for node in db_hosts.list_nodes(connection)}:
             raise exceptions.Invalid(f"Compute host {host} could not be found.")
@@ -96,9 +96,9 @@ class ShelveVerbs(AcceptingVerbs):
         try:
             if wished not in (None, there):
                 raise scheduling.NoValidHost
-            placed = replace(
-                instance, host=scheduling.Scheduler(connection, self.database, self.conf).place(instance.flavor, there)
-            )
+            scheduler = scheduling.Scheduler(connection, self.database, self.conf)
+            host = scheduler.place(instance.flavor, there, zone=instance.pinned_availability_zone)
+            placed = replace(instance, host=host, availability_zone=scheduler.zone_of(host))
         except scheduling.NoValidHost as error:
             operation = self._journal(
                 connection, context, instance, states.UNSHELVE, {}, state="failed", message=str(error)
@@ -107,6 +107,7 @@ class ShelveVerbs(AcceptingVerbs):
             db_operations.record_event(connection, operation, event, None, "Error", str(error))
             db_instances.update(connection, instance.uuid, {"task_state": None})
             return instance
-        db_instances.update(connection, instance.uuid, {"host": placed.host})
+        where = {"host": placed.host, "availability_zone": placed.availability_zone}
+        db_instances.update(connection, instance.uuid, where)
         self._journal(connection, context, placed, states.UNSHELVE, {})
         return placed

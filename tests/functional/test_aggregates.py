@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -160,3 +161,16 @@ def test_a_service_that_is_deleted_leaves_its_aggregates(cloud: Cloud) -> None:
     service = cloud("GET", "/os-services", "2.104", ADMIN).json["services"][0]
     assert cloud("DELETE", f"/os-services/{service['id']}", "2.104", ADMIN).status_code == 204
     assert cloud("GET", f"/os-aggregates/{rack['id']}", "2.104", ADMIN).json["aggregate"]["hosts"] == []
+
+
+def test_a_shelved_server_comes_back_into_the_zone_of_its_host(cloud: Cloud) -> None:
+    server = cloud.add_server("web")
+    shelved = {"vm_state": "shelved_offloaded", "task_state": None, "host": "", "launched_at": datetime.now(UTC)}
+    cloud.set_server(server, **shelved, system_metadata={"shelved_host": HOST, "shelved_image_id": IMAGE_ID})
+    act(cloud, create(cloud, "rack", "east"), "add_host", host=HOST)
+    path = f"/servers/{server}/action"
+    away = cloud("POST", path, "2.77", json={"unshelve": {"availability_zone": "nova"}})
+    assert (away.status_code, "not available" in away.text) == (400, True)
+    assert cloud("POST", path, "2.77", json={"unshelve": {"availability_zone": "east"}}).status_code == 202
+    shown = cloud("GET", f"/servers/{server}", "2.104", ADMIN).json["server"]
+    assert (shown["OS-EXT-AZ:availability_zone"], shown["OS-EXT-SRV-ATTR:host"]) == ("east", HOST)

@@ -93,7 +93,7 @@ class ImageMetadataController(wsgi.Controller):
         self._write(req, obj, {name: value for name, value in obj.properties.items() if name != key})
 
     def _write(self, req: wsgi.Request, image: objects.Image, properties: dict[str, str]) -> dict[str, Any]:
-        allowed = self.compute.conf.quota.metadata_items
+        allowed = self.compute.quota_limits(req.context, user_id=req.context.user_id)["metadata_items"]
         if 0 <= allowed < len(properties):
             raise exceptions.OverQuota("Image metadata limit exceeded")
         return {"metadata": self.compute.update_image(req.context, image, properties=properties).properties}
