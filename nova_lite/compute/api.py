@@ -85,6 +85,7 @@ from nova_lite.compute.volume_snapshots import VolumeSnapshotVerbs
 from nova_lite.compute.volumes import VolumeVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import instances as db_instances
+from nova_lite.db import migration_records
 from nova_lite.db import operations as db_operations
 from nova_lite.db.changes import Doorbell
 from nova_lite.db.engine import Database
@@ -300,6 +301,16 @@ class API(
                 connection, context, current, states.EVACUATE, args, state="failed", message=reason
             )
             db_operations.record_event(connection, operation_id, "conductor_rebuild_instance", None, "Error", reason)
+            migration_records.insert(
+                connection,
+                instance_uuid=current.uuid,
+                migration_type="evacuation",
+                status="error",
+                source_compute=current.host,
+                dest_compute=host,
+                user_id=context.user_id,
+                project_id=context.project_id,
+            )
             db_instances.update(
                 connection,
                 current.uuid,

@@ -70,6 +70,7 @@ class RebuildVerbs(AcceptingVerbs):
                 columns |= {"image_ref": image.id, "root_device_name": first.device_name if first else None}
             else:
                 args["volume_id"] = _check_root_volume(connection, root, image, reimage_boot_volume)
+            columns["disk_config"] = create.disk_config_of(image.properties, image.id, columns.get("disk_config"))
             columns |= {"image_properties": dict(image.properties), "progress": 0, "updated_at": now()}
             db_instances.update(connection, current.uuid, columns)
             self._journal(connection, context, current, states.REBUILD, args)

@@ -63,6 +63,7 @@ class ResizeVerbs(AcceptingVerbs):
             if flavor is None or flavor.disabled or not create.flavor_visible(context, flavor):
                 raise exceptions.Invalid(f"Flavor {flavor_ref} could not be found.")
             _check_flavor(connection, current, flavor)
+            create.disk_config_of(current.image_properties, current.image_ref, disk_config)
             self.database.lock(connection, f"quota:{current.project_id}")
             quotas.check_more(connection, self.conf, current, _difference(current.flavor, flavor))
             record = _record(connection, context, current, "resize", "pre-migrating", flavor)
@@ -76,7 +77,7 @@ class ResizeVerbs(AcceptingVerbs):
             self._journal(connection, context, current, states.RESIZE, args)
             # An administrator may have reset the state of a server that was resized.
             changes: dict[str, Any] = {"progress": 0, "system_metadata": forgetting(current)}
-            changes |= {"disk_config": disk_config} if disk_config else {}
+            changes["disk_config"] = disk_config or "MANUAL"  # as Nova: what is not said is not kept
             db_instances.update(connection, current.uuid, changes)
         self._poke(current.host)
 

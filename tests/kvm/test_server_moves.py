@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from nova_lite.hv.vmm import client
 from tests.kvm.test_server_disks import _guest, _hosting, counting, says  # noqa: F401  # fixtures
 from tests.kvm.vmm_process import needs_kvm
 from tests.unit.computing import Computing
@@ -28,8 +29,8 @@ def test_the_disk_of_each_moment_is_the_one_that_it_should_be(hosting: Computing
     api.resize(me, hosting.get(made), "larger")
     hosting.settled(made, "resized")
     says(hosting, made, "boots 2\n")
-    info = hosting.agent._driver.info(made.uuid)  # type: ignore[union-attr]
-    assert (info.vcpus, info.memory_mb) == (2, 128)
+    config = client.request(hosting.paths.vmm_socket(made.uuid), "GET", "vm.info")["config"]
+    assert (config["cpus"]["boot_vcpus"], config["memory"]["size"]) == (2, 128 << 20)
     path = hosting.paths.disk(made.uuid, "vda")
     api.revert_resize(me, hosting.get(made))
     hosting.settled(made, "active")

@@ -7,6 +7,8 @@ from nova_lite.compute import attachments, states
 from nova_lite.compute.plans.base import ACTIVE, STOPPED, Columns, Plan
 from nova_lite.compute.plans.power import boot, power_off
 from nova_lite.compute.server_host import Host
+from nova_lite.db import migration_records
+from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
 from nova_lite.hv.driver import PowerState
 
@@ -47,6 +49,14 @@ def _still_deleted(host: Host, instance: objects.Instance, operation: objects.Op
     return STOPPED | {"vm_state": "soft-delete"}
 
 
+def _end_records(connection: Connection, operation: objects.Operation, succeeded: bool) -> None:
+    """What a resize waited for comes to its end with the server."""
+    if succeeded:
+        migration_records.advance(connection, operation.instance_uuid, "confirmed", ("finished", "confirming"))
+        under_way = ("pre-migrating", "migrating", "post-migrating", "reverting")
+        migration_records.advance(connection, operation.instance_uuid, "error", under_way)
+
+
 _DELETE = (("destroy", _destroy), ("disconnect", _disconnect))
 
 #: A delete that can be taken back.
@@ -61,7 +71,7 @@ PLANS = {
         attachments.started,
         _never_came_up,
     ),
-    "delete": Plan(states.DELETE, "compute_terminate_instance", _DELETE, None),
+    "delete": Plan(states.DELETE, "compute_terminate_instance", _DELETE, None, _end_records),
     "restore": Plan(
         states.RESTORE, "compute_restore_instance", (("boot", boot),), _restored, failed=_still_deleted
     ),
