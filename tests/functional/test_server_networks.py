@@ -65,6 +65,19 @@ def test_a_server_shows_its_addresses(cloud: Cloud, server: str, version: str) -
     assert listed["addresses"]["private"][0]["addr"] == "10.5.0.2"
 
 
+def test_a_changed_server_shows_no_more_than_addresses_until_2_74(cloud: Cloud, server: str) -> None:
+    bare = {"version": 4, "addr": "10.5.0.2"}
+    for version, more in (("2.1", False), ("2.74", False), ("2.75", True)):
+        updated = cloud("PUT", f"/servers/{server}", version, json={"server": {"name": "new"}})
+        rebuilt = cloud(
+            "POST", f"/servers/{server}/action", version, json={"rebuild": {"imageRef": IMAGE_ID}}
+        )
+        for answer in (updated, rebuilt):
+            (address,) = answer.json["server"]["addresses"]["private"]
+            assert (address.keys() > bare.keys()) if more else address == bare
+        active(cloud, server)
+
+
 def test_v3_shows_addresses_under_plain_names(cloud: Cloud, server: str) -> None:
     ((address,),) = cloud("GET", f"/servers/{server}", "3.0").json["server"]["addresses"].values()
     assert address.keys() == {"version", "addr", "type", "mac_addr"}

@@ -170,6 +170,10 @@ def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[st
             for network, items in addresses.items()
         },
         "addresses_plain": addresses,
+        "addresses_bare": {
+            network: [{name: item[name] for name in ("version", "addr")} for item in items]
+            for network, items in addresses.items()
+        },
         "access_ip_v4": instance.access_ip_v4,
         "access_ip_v6": instance.access_ip_v6,
         "access_ip_v4_text": instance.access_ip_v4 or "",

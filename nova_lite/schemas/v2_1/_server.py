@@ -52,8 +52,14 @@ def server(properties: dict[str, Schema]) -> Schema:
         ],
         "additionalProperties": False,
         "ext:mapping": {name: flat for name, flat in _FLAT_NAMES.items() if name in properties}
-        | ({"image": "image_2_98"} if properties.get("image") is _IMAGE_2_98 else {}),
+        | ({"image": "image_2_98"} if properties.get("image") is _IMAGE_2_98 else {})
+        | ({"addresses": "addresses_bare"} if properties.get("addresses") is _ADDRESSES_BARE else {}),
     }
+
+
+def changed(properties: dict[str, Schema]) -> dict[str, Schema]:
+    """These properties as updates and rebuilds show them until 2.74: addresses without types and cards."""
+    return properties | {"addresses": _ADDRESSES_BARE}
 
 
 def one(properties: dict[str, Schema]) -> Schema:
@@ -75,6 +81,8 @@ def many(properties: dict[str, Schema]) -> Schema:
         "additionalProperties": False,
     }
 
+
+_ADDRESSES_BARE: Schema = {"type": "object", "additionalProperties": {"type": "array"}}
 
 SECURITY_GROUPS: Schema = {
     "type": "array",

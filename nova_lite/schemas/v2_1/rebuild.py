@@ -19,6 +19,7 @@ from nova_lite.schemas.v2_1._server import (
     REST_2_90,
     REST_2_96,
     REST_2_100,
+    changed,
     server,
 )
 
@@ -87,16 +88,16 @@ def _all(properties: dict[str, Schema]) -> dict[str, Schema]:
     return without(properties, "OS-EXT-SRV-ATTR:user_data") | _KEY_AND_DATA
 
 
-rebuild_output_2_1 = _rebuilt(CORE_2_1)
-rebuild_output_2_9 = _rebuilt(CORE_2_9)
-rebuild_output_2_19 = _rebuilt(CORE_2_19)
-rebuild_output_2_26 = _rebuilt(CORE_2_26)
-rebuild_output_2_47 = _rebuilt(CORE_2_47)
-rebuild_output_2_54 = _rebuilt(CORE_2_47 | _KEY)
-rebuild_output_2_57 = _rebuilt(CORE_2_47 | _KEY_AND_DATA)
-rebuild_output_2_63 = _rebuilt(CORE_2_63 | _KEY_AND_DATA)
-rebuild_output_2_71 = _rebuilt(CORE_2_63 | _KEY_AND_DATA | GROUPS)
-rebuild_output_2_73 = _rebuilt(CORE_2_73 | _KEY_AND_DATA | GROUPS)
+rebuild_output_2_1 = _rebuilt(changed(CORE_2_1))
+rebuild_output_2_9 = _rebuilt(changed(CORE_2_9))
+rebuild_output_2_19 = _rebuilt(changed(CORE_2_19))
+rebuild_output_2_26 = _rebuilt(changed(CORE_2_26))
+rebuild_output_2_47 = _rebuilt(changed(CORE_2_47))
+rebuild_output_2_54 = _rebuilt(changed(CORE_2_47 | _KEY))
+rebuild_output_2_57 = _rebuilt(changed(CORE_2_47 | _KEY_AND_DATA))
+rebuild_output_2_63 = _rebuilt(changed(CORE_2_63 | _KEY_AND_DATA))
+rebuild_output_2_71 = _rebuilt(changed(CORE_2_63 | _KEY_AND_DATA | GROUPS))
+rebuild_output_2_73 = _rebuilt(changed(CORE_2_73 | _KEY_AND_DATA | GROUPS))
 rebuild_output_2_75 = _rebuilt(_all(CORE_2_73 | REST_2_16 | GROUPS))
 rebuild_output_2_90 = _rebuilt(_all(CORE_2_73 | REST_2_90 | GROUPS))
 rebuild_output_2_96 = _rebuilt(_all(CORE_2_73 | REST_2_96 | GROUPS))

@@ -22,6 +22,7 @@ from nova_lite.schemas.v2_1._server import (
     REST_2_96,
     REST_2_100,
     SECURITY_GROUPS,
+    changed,
     many,
     one,
 )
@@ -309,14 +310,14 @@ update_input_2_90 = _update(_UPDATE_2_90)
 update_input_2_94 = _update(_UPDATE_2_94)
 update_input_2_104 = _update(_UPDATE_2_104)
 
-update_output_2_1 = one(CORE_2_1)
-update_output_2_9 = one(CORE_2_9)
-update_output_2_19 = one(CORE_2_19)
-update_output_2_26 = one(CORE_2_26)
-update_output_2_47 = one(CORE_2_47)
-update_output_2_63 = one(CORE_2_63)
-update_output_2_71 = one(CORE_2_63 | GROUPS)
-update_output_2_73 = one(CORE_2_73 | GROUPS)
+update_output_2_1 = one(changed(CORE_2_1))
+update_output_2_9 = one(changed(CORE_2_9))
+update_output_2_19 = one(changed(CORE_2_19))
+update_output_2_26 = one(changed(CORE_2_26))
+update_output_2_47 = one(changed(CORE_2_47))
+update_output_2_63 = one(changed(CORE_2_63))
+update_output_2_71 = one(changed(CORE_2_63 | GROUPS))
+update_output_2_73 = one(changed(CORE_2_73 | GROUPS))
 update_output_2_75 = show_output_2_73
 update_output_2_90 = show_output_2_90
 update_output_2_96 = show_output_2_96
