@@ -1,8 +1,7 @@
 """The agent's part in images of servers: a cut of the root disk at one moment, and an image made of it.
 
-The cut is a copy of what the server has written (its overlay, or its volume), taken while its machine stands still with
-nothing under way: by reference where the file system can (Btrfs, XFS), else as long as the copy takes. The guest
-goes on while the cut becomes a disk of its own.
+The cut is a copy of what the server has written (its overlay, or its volume), as it is when its machine stands still
+with nothing under way for a moment. The guest goes on while the cut becomes a disk of its own.
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ import shutil
 from pathlib import Path
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import image_data, states
+from nova_lite.compute import image_data, live_copy, states
 from nova_lite.compute.images import DISK, ImageStore
 from nova_lite.db import images as db_images
 from nova_lite.db import operations as db_operations
 from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
-from nova_lite.disks import overlay
+from nova_lite.disks import overlay, overlay_format
 from nova_lite.disks.overlay_format import OverlayError
 from nova_lite.hv import server_disks
-from nova_lite.hv.driver import DiskSpec, Driver, DriverError, MachineNotFound, MachineSpec, PowerState
-from nova_lite.volumes.store import copy_with_holes
+from nova_lite.hv.driver import DiskSpec, Driver, DriverError, MachineSpec, PowerState
 
 LOG = logging.getLogger(__name__)
 
@@ -52,13 +50,16 @@ class Snapshots:
             if root is None:
                 return
             server_disks.check(root)
-            runs = self._hold(instance)
-            try:
-                with open(root.path, "rb") as source, open(folder / _CUT, "wb+") as target:
-                    copy_with_holes(source.fileno(), target.fileno())
-            finally:
-                if runs:
-                    self._driver.resume(instance.uuid)
+            with open(folder / _CUT, "wb+") as target:
+                live_copy.copy_disk(
+                    self._driver,
+                    instance.uuid,
+                    root.device_name,
+                    root.path,
+                    target.fileno(),
+                    instance.vm_state == "active",
+                    _data_offset(root),
+                )
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise DriverError(_sentence(error)) from error
@@ -68,17 +69,6 @@ class Snapshots:
         with self._database.read() as connection:
             image = db_images.get(connection, str(operation.args["image_id"]))
         return image if image is not None and image.status == db_images.SAVING else None
-
-    def _hold(self, instance: objects.Instance) -> bool:
-        """Let the machine stand still; whether it is to go on afterwards. An active server's may stand since an attempt
-        that was cut off."""
-        try:
-            found = self._driver.info(instance.uuid).power_state
-        except MachineNotFound:
-            return False
-        if found is PowerState.RUNNING:
-            self._driver.pause(instance.uuid)
-        return found in (PowerState.RUNNING, PowerState.PAUSED) and instance.vm_state == "active"
 
     def go_on(self, instance: objects.Instance) -> None:
         """After a failure: an active server's machine runs."""
@@ -163,6 +153,16 @@ def ended(connection: Connection, operation: objects.Operation, succeeded: bool)
     image = db_images.get(connection, str(operation.args.get("image_id")))
     if not succeeded and image is not None and image.status == db_images.SAVING:
         db_images.update(connection, image.id, status=db_images.KILLED, updated_at=now())
+
+
+def _data_offset(disk: DiskSpec) -> int:
+    if disk.format == "raw":
+        return 0
+    try:
+        with open(disk.path, "rb") as file:
+            return overlay_format.read_header(file.fileno(), disk.path).data_offset
+    except OverlayError as error:
+        raise DriverError(f"The server's disk cannot be read: {error}") from error
 
 
 def _root(spec: MachineSpec) -> DiskSpec | None:

@@ -1,7 +1,7 @@
 """The agent's part in the Volume service: what rows of volumes and snapshots say is to be, comes to be.
 
 A row that is ``creating`` or ``deleting`` is the work itself: it survives everything, and each step can be cut off and
-done again. A volume that a server is using is copied between that server's operations, while its machine stands still.
+done again. A volume that a server is using is copied between that server's operations, under the running guest.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import threading
 from collections.abc import Callable
 
 from nova_lite import exceptions, objects
+from nova_lite.compute import live_copy
 from nova_lite.compute.journal import POLL_SECONDS, crash_if_asked
 from nova_lite.db import instances as db_instances
 from nova_lite.db import volume_snapshots as db_volume_snapshots
 from nova_lite.db import volumes as db_volumes
 from nova_lite.db.engine import Database
-from nova_lite.hv.driver import Driver, DriverError, MachineNotFound, PowerState
-from nova_lite.volumes.store import VolumeStore
+from nova_lite.hv.driver import Driver, DriverError
+from nova_lite.volumes.store import Copier, VolumeStore
 
 LOG = logging.getLogger(__name__)
 
@@ -80,55 +81,40 @@ class VolumeWork:
         except OSError as error:
             LOG.error("The files of a deleted volume cannot be deleted: %s", error)
 
-    def _where_it_is_free(self, uuid: str, source_id: str | None, make: Callable[[], None]) -> None:
-        """Run ``make`` while nobody writes to the volume ``source_id``."""
+    def _where_it_is_free(self, uuid: str, source_id: str | None, make: Callable[[Copier | None], None]) -> None:
+        """Run ``make``; where a server writes to the volume ``source_id``, in its turn and with a copier for that."""
         with self._database.read() as connection:
             server = db_volumes.attachments(connection, [source_id]).get(source_id) if source_id else None
         if server is None:
-            make()
+            make(None)
         elif uuid not in self._waiting:
             self._waiting.add(uuid)
-            self._submit(server.instance_uuid, functools.partial(self._held, uuid, server.instance_uuid, make))
+            name = server.device_name.removeprefix("/dev/")
+            self._submit(server.instance_uuid, functools.partial(self._in_use, uuid, server.instance_uuid, name, make))
 
-    def _held(self, uuid: str, server_id: str, make: Callable[[], None]) -> None:
-        """Run ``make`` while a server's machine stands still."""
+    def _in_use(self, uuid: str, server_id: str, name: str, make: Callable[[Copier | None], None]) -> None:
+        with self._database.read() as connection:
+            instance = db_instances.get(connection, server_id)
+        active = instance is not None and instance.vm_state == "active"
         try:
-            goes_on = self._hold(server_id)
-            try:
-                make()
-            finally:
-                if goes_on:
-                    self._driver.resume(server_id)
+            make(lambda source, target: live_copy.copy_disk(self._driver, server_id, name, source, target, active))
         except DriverError as error:
             LOG.warning("A volume of server %s cannot be copied now: %s", server_id, error)
         finally:
             self._waiting.discard(uuid)
 
-    def _hold(self, server_id: str) -> bool:
-        """Whether it is to go on afterwards: an active server's machine may stand since an attempt that was cut off."""
-        try:
-            found = self._driver.info(server_id).power_state
-        except MachineNotFound:
-            return False
-        if found is PowerState.RUNNING:
-            self._driver.pause(server_id)
-        with self._database.read() as connection:
-            instance = db_instances.get(connection, server_id)
-        active = instance is not None and instance.vm_state == "active"
-        return active and found in (PowerState.RUNNING, PowerState.PAUSED)
-
-    def _make_volume(self, volume: objects.Volume) -> None:
+    def _make_volume(self, volume: objects.Volume, copier: Copier | None) -> None:
         crash_if_asked("volume:make:before")
-        status = self._status_after(functools.partial(self._store.make, volume))
+        status = self._status_after(lambda: self._store.make(volume, copier=copier))
         crash_if_asked("volume:make:after")
         with self._database.write() as connection:
             current = db_volumes.get(connection, volume.uuid, for_update=True)
             if current is not None and current.status == "creating":
                 db_volumes.update(connection, volume.uuid, status=status)
 
-    def _make_snapshot(self, snapshot: objects.VolumeSnapshot) -> None:
+    def _make_snapshot(self, snapshot: objects.VolumeSnapshot, copier: Copier | None) -> None:
         crash_if_asked("snapshot:make:before")
-        status = self._status_after(functools.partial(self._store.make_snapshot, snapshot))
+        status = self._status_after(lambda: self._store.make_snapshot(snapshot, copier))
         crash_if_asked("snapshot:make:after")
         with self._database.write() as connection:
             current = db_volume_snapshots.get(connection, snapshot.uuid, for_update=True)

@@ -189,6 +189,16 @@ class Driver(abc.ABC):
         """Ask the guest of a VM that is on to let go of a disk and wait so long; whether no VM has it any more."""
 
     @abc.abstractmethod
+    def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
+        """Take note of what is written to a disk of a VM that is on, or no more; the size of its parts in bytes. Raises
+        DriverError also where no note can be taken."""
+
+    @abc.abstractmethod
+    def written_parts(self, uuid: str, device_name: str) -> bytes:
+        """The parts of a disk that were written since this was asked last, a bit for each, the first in the lowest of
+        the first byte. Raises DriverError when no note is taken (any more)."""
+
+    @abc.abstractmethod
     def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
         """Remove one of the own disks of a VM that is off, with all that was written to it."""
 

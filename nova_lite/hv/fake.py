@@ -212,6 +212,12 @@ class FakeDriver(Driver):
             self.specs[uuid] = replace(spec, disks=tuple(d for d in spec.disks if d.device_name != device_name))
             return True
 
+    def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
+        raise DriverError("A machine of the fake driver writes nothing.")
+
+    def written_parts(self, uuid: str, device_name: str) -> bytes:
+        raise DriverError("A machine of the fake driver writes nothing.")
+
     def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
         self._off("remove_disk", uuid)
 

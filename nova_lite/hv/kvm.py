@@ -6,6 +6,7 @@ before it does anything else. A start that was cut off therefore ends in a VMM t
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import logging
 import os
@@ -159,6 +160,15 @@ class KvmDriver(Driver):
                 return True
         with _said(uuid):  # others may ask for the VM while its guest takes its time
             return disk_hotplug.detach(self._paths.vmm_socket(uuid), device_name, seconds)
+
+    def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
+        action = "start" if on else "stop"
+        answer = self._request(uuid, "PUT", "vm.disk-log", {"id": device_name, "action": action})
+        return int(answer.get("part_size", 0))
+
+    def written_parts(self, uuid: str, device_name: str) -> bytes:
+        answer = self._request(uuid, "PUT", "vm.disk-log", {"id": device_name, "action": "take"})
+        return base64.b64decode(answer["parts"])
 
     def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
         with self._off(uuid):
@@ -316,11 +326,11 @@ class KvmDriver(Driver):
             if self.info(uuid).power_state != wanted:
                 self._request(uuid, "PUT", command)
 
-    def _request(self, uuid: str, method: str, name: str) -> Any:
+    def _request(self, uuid: str, method: str, name: str, body: object = None) -> Any:
         if uuid not in self._vmms:
             raise MachineNotFound("The VM does not run.")
         with _said(uuid):
-            return client.request(self._paths.vmm_socket(uuid), method, name, timeout=ANSWER)
+            return client.request(self._paths.vmm_socket(uuid), method, name, body, timeout=ANSWER)
 
     @contextlib.contextmanager
     def _verb(self, uuid: str) -> Iterator[None]:

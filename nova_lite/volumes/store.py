@@ -24,6 +24,8 @@ from nova_lite.db.times import now
 GIB = 1 << 30
 MAX_GB = 1 << 14  # what ext4 can hold in one file
 Progress = Callable[[int, int], None]
+#: Copies a file that others may be writing to into the empty file of a descriptor.
+Copier = Callable[[Path, int], None]
 
 _PIECE = 8 << 20
 
@@ -76,26 +78,35 @@ class VolumeStore:
             db_volumes.insert(connection, volume)
         return volume
 
-    def make(self, volume: objects.Volume, progress: Progress | None = None, anew: bool = False) -> None:
+    def make(
+        self,
+        volume: objects.Volume,
+        progress: Progress | None = None,
+        anew: bool = False,
+        copier: Copier | None = None,
+    ) -> None:
         """The file of a volume that is to be, unless it is there; ``anew`` in place of what is there. May be cut off
         and done again.
 
+        :param copier: for what it is made of, where somebody writes to that.
         :raises Invalid: its image is gone, or there is no space.
         """
         path = self.path(volume.uuid)
         if path.exists() and not anew:
             return
-        self._copy(self._base(volume), path, volume.size_gb, f"Volume {volume.uuid}", progress)
+        self._copy(self._base(volume), path, volume.size_gb, f"Volume {volume.uuid}", _with(progress, copier))
 
-    def make_snapshot(self, snapshot: objects.VolumeSnapshot) -> None:
+    def make_snapshot(self, snapshot: objects.VolumeSnapshot, copier: Copier | None = None) -> None:
         """The file of a snapshot that is to be, unless it is there: a copy of its volume, by reference where the file
-        system can. May be cut off and done again; nobody may write to the volume meanwhile.
+        system can. May be cut off and done again.
 
+        :param copier: for a volume that somebody writes to.
         :raises Invalid: there is no space.
         """
         path = self._paths.volume_snapshot(snapshot.uuid)
         if not path.exists():
-            self._copy(self.path(snapshot.volume_id), path, snapshot.size_gb, f"Snapshot {snapshot.uuid}", None)
+            what = f"Snapshot {snapshot.uuid}"
+            self._copy(self.path(snapshot.volume_id), path, snapshot.size_gb, what, _with(None, copier))
 
     def _base(self, volume: objects.Volume) -> Path | None:
         """What a new volume begins with."""
@@ -105,15 +116,14 @@ class VolumeStore:
             return self.path(volume.source_volid)
         return self._images.disk(self._image(volume.image_id)) if volume.image_id else None
 
-    def _copy(self, base: Path | None, path: Path, size_gb: int, what: str, progress: Progress | None) -> None:
+    def _copy(self, base: Path | None, path: Path, size_gb: int, what: str, copier: Copier) -> None:
         beside = path.with_suffix(f"{path.suffix}.new")
         try:
             self._paths.volumes.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
                 if base is not None:
-                    with open(base, "rb") as source:
-                        copy_with_holes(source.fileno(), fd, progress)
+                    copier(base, fd)
                 os.ftruncate(fd, size_gb * GIB)
                 os.fsync(fd)
             finally:
@@ -225,6 +235,14 @@ def copy_with_holes(source: int, target: int, progress: Progress | None = None) 
             at += copied
             if progress is not None:
                 progress(at, end)
+
+
+def _with(progress: Progress | None, copier: Copier | None) -> Copier:
+    def copy(source: Path, target: int) -> None:
+        with open(source, "rb") as file:
+            copy_with_holes(file.fileno(), target, progress)
+
+    return copier or copy
 
 
 def _unlink(path: Path) -> None:

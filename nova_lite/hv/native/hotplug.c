@@ -4,7 +4,7 @@
 
 #include "machine.h"
 
-static struct virtio_device *find(struct nl_machine *machine, uint32_t number) {
+struct virtio_device *machine_device(struct nl_machine *machine, uint32_t number) {
     for (unsigned i = 0; i < machine->virtio.count; i++)
         if (machine->virtio.devices[i]->number == number)
             return machine->virtio.devices[i];
@@ -18,7 +18,7 @@ void hotplug_ejected(void *opaque) {
 
 int nl_machine_request_removal(struct nl_machine *machine, uint32_t number, struct nl_error *error) {
     int state = atomic_load(&machine->state);
-    if (find(machine, number) == NULL)
+    if (machine_device(machine, number) == NULL)
         return fail(error, ENODEV, "find the device");
     if (state != NL_RUNNING && state != NL_PAUSED)
         return -EBUSY;
@@ -31,7 +31,7 @@ uint32_t nl_machine_ejected(struct nl_machine *machine) {
 }
 
 int nl_machine_remove(struct nl_machine *machine, uint32_t number, struct nl_error *error) {
-    struct virtio_device *device = find(machine, number);
+    struct virtio_device *device = machine_device(machine, number);
     int state = atomic_load(&machine->state);
     if (device == NULL)
         return fail(error, ENODEV, "find the device");

@@ -258,5 +258,10 @@ int nl_machine_request_removal(struct nl_machine *machine, uint32_t number, stru
 uint32_t nl_machine_ejected(struct nl_machine *machine);
 /* Take a device away, whatever its driver is doing with it. Of a paused machine: -EBUSY. */
 int nl_machine_remove(struct nl_machine *machine, uint32_t number, struct nl_error *error);
+/* Take note, or no more, of what is written to the disk in a slot: for who copies it meanwhile. */
+int nl_machine_log_disk(struct nl_machine *machine, uint32_t number, int32_t on, struct nl_error *error);
+/* What was written since it was asked last, a bit for each part of the disk: up to ``room`` words. How many there are. */
+int64_t nl_machine_take_disk_log(struct nl_machine *machine, uint32_t number, uint64_t *words, uint64_t room,
+                                 struct nl_error *error);
 int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struct nl_device_counters *counters);
 int nl_machine_vcpu_counters(struct nl_machine *machine, uint32_t index, struct nl_vcpu_counters *counters);

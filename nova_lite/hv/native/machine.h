@@ -127,3 +127,5 @@ void machine_panic_on_console(void *machine, const uint8_t *reason, uint32_t siz
 
 /* hotplug.c: the guest has let go of a device. */
 void hotplug_ejected(void *machine);
+/* The device in a slot, or NULL. */
+struct virtio_device *machine_device(struct nl_machine *machine, uint32_t number);

@@ -261,6 +261,21 @@ class Machine:
         """
         self._check(lib.nl_machine_remove(self._open("remove a device of"), slot, self._error), "remove a device of")
 
+    def log_disk(self, slot: int, on: bool) -> int:
+        """Take note of what is written to the disk in a slot, or no more; log2 of the bytes of each part."""
+        verb = "watch a disk of"
+        part_bits = int(lib.nl_machine_log_disk(self._open(verb), slot, on, self._error))
+        self._check(part_bits, verb)
+        return part_bits
+
+    def take_disk_log(self, slot: int) -> bytes:
+        """What was written since it was asked last: a bit for each part, the first in the lowest of the first byte."""
+        verb, room = "watch a disk of", 1 << 14
+        words = ffi.new("uint64_t[]", room)
+        taken = int(lib.nl_machine_take_disk_log(self._open(verb), slot, words, room, self._error))
+        self._check(taken, verb)
+        return bytes(ffi.buffer(words, 8 * taken))
+
     def add_rate_limit_group(self, name: str, limiter: devices.RateLimiter) -> None:
         """Limits that the disks which name it share; before these. ``name``: at most 31 bytes. Only in ``created``."""
         native = ffi.new("struct nl_rate_limiter *", limiter.native())

@@ -91,6 +91,13 @@ ENDPOINTS: dict[str, Endpoint] = {
         body="VmRemoveDevice",
         codes=(404, 405),
     ),
+    "vm.disk-log": Endpoint(
+        "PUT",
+        "Take note of what is written to a disk, for who copies it meanwhile; tell it; or stop.",
+        body="VmDiskLog",
+        answer="VmDiskLogData",
+        codes=(404, 405),
+    ),
     "vm.resize": Endpoint("PUT", "Ask for another size of the machine or its balloon.", body="VmResize", codes=(404,)),
     "vm.info": Endpoint("GET", "Show the machine.", answer="VmInfo", codes=(404,)),
     "vm.counters": Endpoint("GET", "Show what the devices have counted.", answer="VmCounters", codes=(404, 405)),

@@ -88,6 +88,7 @@ class Server:
             "vm.add-net": lambda given: vm.add_device("NetConfig", given),
             "vm.add-vsock": lambda given: vm.add_device("VsockConfig", given),
             "vm.remove-device": lambda given: vm.remove_device(given["id"]),
+            "vm.disk-log": vm.disk_log,
             "vm.resize": vm.resize,
             "vm.info": vm.info,
             "vm.counters": vm.counters,

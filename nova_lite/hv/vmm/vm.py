@@ -133,6 +133,11 @@ class Vm:
         """Ask the guest for a device; where none runs, it is gone at once."""
         self._config = self._with_hotplug().remove(self._created(), self._machine_if_on(), name)
 
+    def disk_log(self, given: dict[str, str]) -> dict[str, Any]:
+        from nova_lite.hv.vmm import disk_log
+
+        return disk_log.run(self._machine_if_on(), given)
+
     def coredump(self, path: Path) -> None:
         self._check("vm.coredump")
         if self._machine is None:

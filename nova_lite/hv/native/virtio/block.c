@@ -155,6 +155,7 @@ enum block_step block_begin(struct block *block, struct block_job *job, uint64_t
 }
 
 void block_end(struct block *block, struct block_job *job, int result, uint64_t now_ns) {
+    block_log_note(block, &job->request); /* one that failed may have written something */
     if (result == 0) {
         count_done(block, &job->request);
         count_latency(block, job, now_ns);
@@ -170,6 +171,7 @@ static void close_block(struct virtio_device *device) {
     struct block *block = device->state;
     block_threads_close(block);
     block->backend->kind->close(block->backend);
+    free((void *)block->written);
 }
 
 static void settle(struct virtio_device *device) {
@@ -187,6 +189,10 @@ static const struct virtio_kind kind = {.name = "block",
                                         .stop = block_threads_stop,
                                         .settle = settle,
                                         .close = close_block};
+
+struct block *block_of(struct virtio_device *device) {
+    return device->kind == &kind ? device->state : NULL;
+}
 
 struct virtio_device *block_create(const struct nl_disk_config *config, struct block_backend *backend) {
     struct block *block = calloc(1, sizeof(*block));

@@ -41,6 +41,11 @@ struct block {
     struct rate_limiter limiter; /* under the device's lock */
     struct rate_limit_group *group; /* or NULL; its limits hold in place of these */
     struct block_latency latencies[2]; /* of reads, of writes */
+    /* block_log.c: what has been written, as long as somebody asks for it. */
+    _Atomic bool logged;
+    unsigned part_bits;
+    uint64_t written_words;
+    _Atomic uint64_t *written;
     struct block_ring *ring; /* NULL: each thread does requests to their end, see block_threads.c */
     /* The threads wait at this epoll for kicks, for the limiter's timer and for the end. */
     int epoll_fd, timer_fd, stop_fd;
@@ -94,3 +99,15 @@ void block_ring_turn(struct block *block);
 /* Whether the kernel is at work on anything; until it is not. */
 bool block_ring_busy(const struct block *block);
 void block_ring_finish(struct block *block);
+
+/* The disk of a device; NULL if it is none. */
+struct block *block_of(struct virtio_device *device);
+
+/* block_log.c, for one thread beside the device's own. */
+/* Take note of writes that end from now on; log2 of the size of the parts, or a negative errno. */
+int block_log_start(struct block *block);
+void block_log_stop(struct block *block);
+/* A request has ended, whatever came of it. */
+void block_log_note(struct block *block, const struct block_request *request);
+/* The bits since the last time, from the first part on; how many words there are, or -ENODATA: nobody takes note. */
+int64_t block_log_take(struct block *block, uint64_t *words, uint64_t room);
