@@ -79,9 +79,9 @@ def _copy_live(
 def standing_still(driver: Driver, server_id: str, goes_on: bool) -> Iterator[None]:
     """Hold a server's machine, if one is on. Raises DriverError."""
     found = _state(driver, server_id)
+    began = time.monotonic()
     if found is PowerState.RUNNING:
         driver.pause(server_id)
-    began = time.monotonic()
     try:
         yield
     finally:

@@ -47,7 +47,7 @@ class Snapshots:
         root = _root(spec)
         try:
             folder.mkdir(mode=0o700, parents=True)
-            if root is None:
+            if root is None or self._is_untouched(root):
                 return
             server_disks.check(root)
             with open(folder / _CUT, "wb+") as target:
@@ -69,6 +69,10 @@ class Snapshots:
         with self._database.read() as connection:
             image = db_images.get(connection, str(operation.args["image_id"]))
         return image if image is not None and image.status == db_images.SAVING else None
+
+    def _is_untouched(self, root: DiskSpec) -> bool:
+        """Whether nobody writes to the disk, as it has no file: it is its image's."""
+        return not self._driver.makes_disks and not root.path.exists() and root.backing is not None
 
     def go_on(self, instance: objects.Instance) -> None:
         """After a failure: an active server's machine runs."""
@@ -96,7 +100,9 @@ class Snapshots:
         if origin is None:
             raise DriverError("The image that the server was made of is no longer there.")
         try:
-            if root is not None:
+            if root is not None and root.backing is not None and self._is_untouched(root):
+                os.link(root.backing, folder / DISK)
+            elif root is not None:
                 _export(folder / _CUT, root, folder / DISK)
             made = self._images.complete(image, origin)
         except OverlayError as error:

@@ -70,7 +70,7 @@ class SnapshotVerbs(AcceptingVerbs):
             current = self._lock_row(connection, instance)
             states.check_lock(current, bool(context.is_admin))
             states.check(verb, current)
-            image_id = insert_image(connection, current, name, metadata, kind)
+            image_id = insert_image(connection, current, name, metadata, _maker(context) | kind)
             self._journal(connection, context, current, verb, {"image_id": image_id, **args})
         self._poke(current.host)
         return image_id
@@ -85,7 +85,14 @@ def insert_image(
     root = next((device for device in devices if device.boot_index == 0), None)
     origin = _origin(connection, instance, root)
     size = root.size if root is not None else 0
-    own = {"image_type": "snapshot", "instance_uuid": instance.uuid, "base_image_ref": origin.id} | kind
+    own = {
+        "image_type": "snapshot",
+        "instance_uuid": instance.uuid,
+        "base_image_ref": origin.id,
+        "owner_id": instance.project_id,
+        "image_location": "snapshot",
+        "image_state": "available",
+    } | kind
     at = now()
     image = objects.Image(
         id=str(uuidlib.uuid4()),
@@ -100,12 +107,25 @@ def insert_image(
         min_ram=origin.min_ram,
         initramfs=origin.initramfs,
         cmdline=origin.cmdline,
+        container_format="bare",
+        disk_format="raw",
         properties=origin.properties | metadata | own,
         created_at=at,
         updated_at=at,
     )
     db_images.insert(connection, image, instance.host)
     return image.id
+
+
+def _maker(context: RequestContext) -> dict[str, str]:
+    """What Nova notes of who has an image made."""
+    known = {
+        "user_id": context.user_id,
+        "owner_user_name": context.user_name,
+        "owner_project_name": context.project_name,
+        "boot_roles": ",".join(context.roles),
+    }
+    return {name: value for name, value in known.items() if value}
 
 
 def _origin(connection: Connection, instance: objects.Instance, root: objects.BlockDevice | None) -> objects.Image:

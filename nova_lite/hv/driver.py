@@ -127,7 +127,12 @@ class Capabilities:
 
 
 class Driver(abc.ABC):
-    """A hypervisor. Methods may be called from several threads, for different uuids at the same time."""
+    """A hypervisor. Methods may be called from several threads, for different uuids at the same time.
+
+    ``makes_disks``: whether ``prepare`` makes the files of VMs' own disks.
+    """
+
+    makes_disks = True
 
     @abc.abstractmethod
     def start(self, on_event: Callable[[MachineEvent], None]) -> None:

@@ -83,6 +83,8 @@ class FolderHost(MutableMapping[str, tuple[MachineInfo, bytes]]):
 class FakeDriver(Driver):
     """``host``: a dict, a folder, or None for one of its own. Verbs for one uuid wait for each other."""
 
+    makes_disks = False
+
     def __init__(self, host: Host | Path | str | os.PathLike[str] | None = None) -> None:
         self._host: Host = {} if host is None else _as_host(host)
         self._failures: dict[str, List[str | Exception | None]] = {}

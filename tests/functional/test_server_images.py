@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import snapshot_files
+from nova_lite.compute import live_copy
 from nova_lite.db import images as db_images
 from nova_lite.db.times import now
 from nova_lite.disks import overlay
 from nova_lite.disks.overlay_format import GRANULE
 from nova_lite.hv.driver import PowerState
 from tests.functional.cloud import ADMIN, HOST, READER, Cloud
-from tests.functional.disk_driver import DriverWithDisks
+from tests.functional.disk_driver import DiskDriver, DriverWithDisks
 from tests.functional.test_crash_agent import crash_points, run_until_crash
 from tests.functional.test_volume_boot import CONTENT, IMAGE, root
 from tests.functional.test_volume_life import WithVolumes
@@ -94,12 +94,27 @@ def test_an_image_of_a_server_has_what_it_wrote_and_boots(hosting: WithImages) -
         "image_type": "snapshot",
         "instance_uuid": server.uuid,
         "base_image_ref": IMAGE,
+        "owner_id": "p1",
+        "user_id": "u1",
+        "boot_roles": ",".join(hosting.me.roles),
+        "image_location": "snapshot",
+        "image_state": "available",
     }
     copy = hosting.settled(hosting.create(image_ref=image_id, flavor_ref="1"), "active")
     (disk,) = hosting.driver.specs[copy.uuid].disks
     assert disk.backing == hosting.store.disk(image)
     assert hosting.driver.specs[copy.uuid].kernel.read_bytes() == b"good"
     assert not hosting.store.beside(image_id).exists()
+
+
+def test_without_disks_of_its_own_a_server_gives_its_images_disk(hosting: WithImages) -> None:
+    hosting.driver = DiskDriver(hosting.paths.state / "no-disks")
+    hosting.start_agent()
+    server = hosting.settled(hosting.create(image_ref=IMAGE, flavor_ref="1"), "active")
+    image = hosting.becomes_image(hosting.api.create_image(hosting.me, server, "snap"), "active")
+    path = hosting.store.disk(image)
+    assert path is not None and path.read_bytes() == CONTENT
+    assert (image.disk_format, image.container_format) == ("raw", "bare")
 
 
 @pytest.mark.parametrize(("verb", "state"), [("stop", "stopped"), ("pause", "paused")])
@@ -141,7 +156,7 @@ def test_a_full_disk_costs_the_image_and_nothing_else(hosting: WithImages, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(snapshot_files, "copy_with_holes", full)
+        patched.setattr(live_copy, "copy_with_holes", full)
         image_id = hosting.api.create_image(hosting.me, server, "snap")
         hosting.becomes_image(image_id, "killed")
         found = hosting.settled(server, "active")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.functional.companion import Companion
 
 OTHER = "u9:p9:member,reader"
 GIB = 1 << 30
+PART = 1 << 16
 
 
 class Machine:
@@ -29,6 +31,7 @@ class Machine:
     def __init__(self) -> None:
         self.state: PowerState | None = None
         self.held: list[str] = []
+        self.file: Path | None = None
 
     def info(self, uuid: str) -> MachineInfo:
         if self.state is None:
@@ -42,6 +45,19 @@ class Machine:
     def resume(self, uuid: str) -> None:
         self.held.append("resume")
         self.state = PowerState.RUNNING
+
+    def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
+        """Its guest writes each time that somebody asks what it has written."""
+        assert device_name == "vdb"
+        self.held.append("watched" if on else "unwatched")
+        return PART
+
+    def written_parts(self, uuid: str, device_name: str) -> bytes:
+        assert self.file is not None
+        number = len(self.held)
+        with open(self.file, "rb+") as file:
+            os.pwrite(file.fileno(), bytes([number]) * PART, number * PART)
+        return (1 << number).to_bytes(8, "little")
 
 
 class Volumes(Companion):
@@ -150,7 +166,7 @@ def test_snapshots_and_volumes_of_them(volumes: Volumes) -> None:
     assert [path for path in volumes.file(made).parent.iterdir() if snapshot in path.name] == []
 
 
-def test_a_snapshot_of_a_volume_in_use_holds_the_machine(volumes: Volumes) -> None:
+def test_a_snapshot_of_a_volume_in_use_is_copied_under_the_guest_and_then_holds_it(volumes: Volumes) -> None:
     made = volumes.make()
     volumes.attach(made)
     body = {"snapshot": {"volume_id": made}}
@@ -159,9 +175,13 @@ def test_a_snapshot_of_a_volume_in_use_holds_the_machine(volumes: Volumes) -> No
     answer = volumes("POST", "/v3/snapshots", json=body)
     assert answer.status_code == 202
     volumes.machine.state = PowerState.RUNNING
+    volumes.machine.file = volumes.file(made)
     volumes.agent()
-    assert volumes.machine.held == ["pause", "resume"]
-    assert volumes("GET", f"/v3/snapshots/{answer.json['snapshot']['id']}").json["snapshot"]["status"] == "available"
+    assert volumes.machine.held == ["watched", "pause", "resume", "unwatched"]
+    snapshot = answer.json["snapshot"]["id"]
+    assert volumes("GET", f"/v3/snapshots/{snapshot}").json["snapshot"]["status"] == "available"
+    with open(conf_module.paths(volumes.cloud.compute.conf).volume_snapshot(snapshot), "rb") as file:
+        assert [os.pread(file.fileno(), PART, number * PART)[-1] for number in range(4)] == [0, 1, 2, 0]
 
 
 def test_a_volume_in_use_says_whose_it_is_and_stays(volumes: Volumes) -> None:

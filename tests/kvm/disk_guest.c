@@ -1,6 +1,7 @@
 /* A guest without a kernel that counts its boots on its first disk: sector 2048 holds the count, which it reads, raises,
  * writes and flushes by virtio-blk on PCI; then it says on COM1 what it found and halts. It reads READ_MIB of
- * the disk first, and at last writes WRITE_MIB from 2 MiB on; what the device refuses ends that. Entered in long mode with
+ * the disk first, and at last writes WRITE_MIB from 2 MiB on, WRITE_PASSES times, with the number of the pass 8 bytes behind
+ * the beginning of each 64 KiB; what the device refuses ends that. Entered in long mode with
  * the first 4 GiB mapped one to one. */
 
 typedef unsigned char u8;
@@ -155,9 +156,12 @@ void run(void) {
         say(", boots ");
         say_number(boots);
         say("\n");
-        for (u64 sector = 4096; sector != 4096 + WRITE_MIB * 2048ul; sector += CHUNK / 512)
-            if (!request(1, sector, CHUNK))
-                return;
+        for (u64 pass = 1; pass <= WRITE_PASSES; pass++) {
+            ((u64 *)data)[1] = pass;
+            for (u64 sector = 4096; sector != 4096 + WRITE_MIB * 2048ul; sector += CHUNK / 512)
+                if (!request(1, sector, CHUNK))
+                    return;
+        }
         say("all is written\n");
         return;
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from nova_lite.db import volumes as db_volumes
 from nova_lite.hv.driver import PowerState
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.volumes.store import VolumeStore
+from tests.kvm import disk_guest
 from tests.kvm.native_guests import assemble
 from tests.kvm.test_hotplug import OBEDIENT
 from tests.kvm.vmm_process import COUNTING, needs_kvm
@@ -35,10 +38,10 @@ def hosting() -> Iterator[Computing]:
         made.close()
 
 
-def image(hosting: Computing, kernel: Path) -> str:
+def image(hosting: Computing, kernel: Path, form: str = "flat16") -> str:
     disk = hosting.paths.state / "disk"
     disk.write_bytes(CONTENT)
-    return hosting.store.add("disked", kernel, "flat16", disk=disk, disk_format="raw").id
+    return hosting.store.add("disked", kernel, form, disk=disk, disk_format="raw").id
 
 
 def test_an_image_is_made_of_a_server_while_its_guest_counts(hosting: Computing) -> None:
@@ -56,6 +59,23 @@ def test_an_image_is_made_of_a_server_while_its_guest_counts(hosting: Computing)
     with open(disk, "rb") as file:
         assert file.read(len(CONTENT)) == CONTENT
     hosting.running(image_ref=image_id, flavor_ref="1")
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="this host has no gcc")
+def test_an_image_of_a_server_that_writes_all_the_time_is_its_disk_at_one_moment(hosting: Computing) -> None:
+    kernel = disk_guest.build(hosting.paths.state / "writing.elf", write_mib=48, passes=1 << 40)
+    server = hosting.running(image_ref=image(hosting, kernel, "elf64"), flavor_ref="1")
+    eventually(lambda: "boots 1" in hosting.api.console_output(hosting.me, hosting.get(server)), "the guest writes")
+    image_id = hosting.api.create_image(hosting.me, server, "snap")
+    eventually(lambda: hosting.api.get_image(hosting.me, image_id).status == "active", "the image is there")
+    disk = hosting.store.disk(hosting.api.get_image(hosting.me, image_id))
+    assert disk is not None
+    with open(disk, "rb") as file:  # the guest writes from the front to the back, each time with the next number
+        found = [os.pread(file.fileno(), 8, (2 << 20) + (number << 16) + 8) for number in range(48 << 4)]
+    passes = [int.from_bytes(number, "little") for number in found]
+    assert passes == sorted(passes, reverse=True) and passes[0] - passes[-1] <= 1
+    assert hosting.agent is not None
+    assert hosting.agent._driver.info(server.uuid).power_state is PowerState.RUNNING
 
 
 def test_a_server_is_shelved_and_its_guest_counts_again_afterwards(hosting: Computing) -> None:
