@@ -21,7 +21,7 @@ from nova_lite.network import links
 from nova_lite.network.commands import NetworkError
 from nova_lite.network.host import HostNetwork, lacking
 from nova_lite.network.host_objects import network_of
-from nova_lite.network.layout import Layout, Network, Port, Rule
+from nova_lite.network.layout import Layout, Network, Port, Rule, tap_name
 
 LOG = logging.getLogger(__name__)
 
@@ -113,6 +113,20 @@ class Wiring:
         if not all(port.plugged for port in ports):
             with self._database.write() as connection:
                 db_networks.mark_plugged(connection, instance.uuid)
+
+    def nic(self, instance: objects.Instance, port_id: str) -> NicSpec | None:
+        """One card of a server, whose tap ``connect`` has made; None when it has no such card."""
+        with self._database.read() as connection:
+            port = db_networks.get_port(connection, port_id)
+        if port is None or port.device_id != instance.uuid:
+            return None
+        tap = tap_name(port.id)
+        return NicSpec(tap, tap, port.mac_address)
+
+    def plugged(self, port_id: str) -> None:
+        """A VM that runs has this card."""
+        with self._database.write() as connection:
+            db_networks.update_port(connection, port_id, {"plugged": True})
 
     def release(self, instance: objects.Instance, port_id: str) -> None:
         """Take one card from a server, first its tap, then its row; nothing to do when it has no such card."""

@@ -97,7 +97,8 @@ class MachineEvent:
 
     ``kind``: ``shutdown`` (guest powered itself off), ``reset`` (guest rebooted itself), ``crashed`` (triple fault, a
     panic that the guest's kernel reported, or an error of KVM; ``detail`` says which, with rip and instruction bytes
-    where they are known), ``gone`` (the VMM process died), ``device_removed`` (it has let go of the disk ``detail``).
+    where they are known), ``gone`` (the VMM process died), ``device_removed`` (it has let go of the disk or card
+    ``detail``).
     """
 
     uuid: str
@@ -219,6 +220,15 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def forget_disks(self, uuid: str) -> None:
         """Remove what ``resize_disks`` put aside."""
+
+    @abc.abstractmethod
+    def attach_nic(self, uuid: str, nic: NicSpec) -> bool:
+        """Plug a card into a VM that runs or is paused; whether it has it. False where none does, and while it has an
+        old card of that name which its guest does not let go of: then it gets this one when it is started next."""
+
+    @abc.abstractmethod
+    def detach_nic(self, uuid: str, nic_id: str, seconds: float) -> bool:
+        """As ``detach_disk``, for a card."""
 
     @abc.abstractmethod
     def destroy(self, uuid: str) -> None:

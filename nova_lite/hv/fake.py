@@ -26,6 +26,7 @@ from nova_lite.hv.driver import (
     MachineInfo,
     MachineNotFound,
     MachineSpec,
+    NicSpec,
     PowerState,
 )
 
@@ -96,7 +97,7 @@ class FakeDriver(Driver):
         self._last_pid = max((info.pid for info, _ in self._host.values()), default=0) or 1_000_000
         #: Guests that do nothing when their power button is pressed; the others power themselves off.
         self.deaf: set[str] = set()
-        #: Guests that keep the disks which they are asked for.
+        #: Guests that keep the disks and cards which they are asked for.
         self.stubborn: set[str] = set()
         #: What each machine was last told to be, by uuid.
         self.specs: dict[str, MachineSpec] = {}
@@ -232,6 +233,22 @@ class FakeDriver(Driver):
     def forget_disks(self, uuid: str) -> None:
         with self._verb("forget_disks", uuid):
             return
+
+    def attach_nic(self, uuid: str, nic: NicSpec) -> bool:
+        with self._verb("attach_nic", uuid):
+            spec = self.specs.get(uuid)
+            if spec is not None and nic.id not in {other.id for other in spec.nics}:
+                self.specs[uuid] = replace(spec, nics=(*spec.nics, nic))
+            return self._is_on(uuid)
+
+    def detach_nic(self, uuid: str, nic_id: str, seconds: float) -> bool:
+        with self._verb("detach_nic", uuid):
+            spec = self.specs.get(uuid)
+            if uuid in self.stubborn and self._is_on(uuid):
+                return False
+            if spec is not None:
+                self.specs[uuid] = replace(spec, nics=tuple(nic for nic in spec.nics if nic.id != nic_id))
+            return True
 
     def destroy(self, uuid: str) -> None:
         with self._verb("destroy", uuid):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, disk_hotplug, host, resized_disks, server_disks, vm_config, vmm_process, watcher
+from nova_lite.hv import console_log, device_hotplug, host, resized_disks, server_disks, vm_config, vmm_process, watcher
 from nova_lite.hv.driver import (
     Capabilities,
     DiskSpec,
@@ -29,6 +29,7 @@ from nova_lite.hv.driver import (
     MachineInfo,
     MachineNotFound,
     MachineSpec,
+    NicSpec,
     PowerState,
 )
 from nova_lite.hv.vmm import client, loader, process, record, spawner
@@ -152,14 +153,27 @@ class KvmDriver(Driver):
                 return
             server_disks.check(disk)
             with _said(uuid):
-                disk_hotplug.attach(self._paths.vmm_socket(uuid), disk)
+                device_hotplug.attach_disk(self._paths.vmm_socket(uuid), disk)
 
     def detach_disk(self, uuid: str, device_name: str, seconds: float) -> bool:
+        return self._detach(uuid, device_name, seconds)
+
+    def attach_nic(self, uuid: str, nic: NicSpec) -> bool:
+        with self._verb(uuid):
+            if self._current(uuid) is None:
+                return False
+            with _said(uuid):
+                return device_hotplug.attach_nic(self._paths.vmm_socket(uuid), nic)
+
+    def detach_nic(self, uuid: str, nic_id: str, seconds: float) -> bool:
+        return self._detach(uuid, nic_id, seconds)
+
+    def _detach(self, uuid: str, name: str, seconds: float) -> bool:
         with self._verb(uuid):
             if self._current(uuid) is None:
                 return True
         with _said(uuid):  # others may ask for the VM while its guest takes its time
-            return disk_hotplug.detach(self._paths.vmm_socket(uuid), device_name, seconds)
+            return device_hotplug.detach(self._paths.vmm_socket(uuid), name, seconds)
 
     def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
         action = "start" if on else "stop"

@@ -17,6 +17,9 @@ import pytest
 from nova_lite.conf import Paths
 from nova_lite.hv.driver import DriverError, MachineSpec, NicSpec
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.hv.vmm import client
+from tests.kvm.native_guests import assemble
+from tests.kvm.test_hotplug import OBEDIENT, STUBBORN
 from tests.kvm.vmm_process import INTERACTIVE, needs_kvm
 
 pytestmark = [
@@ -110,5 +113,54 @@ def test_a_tap_that_cannot_be_had_is_named_and_leaves_nothing(driver):
         with pytest.raises(DriverError, match="The VM's tap two cannot be opened: Invalid argument"):
             driver.power_on(wanted)
         assert len(os.listdir("/proc/self/fd")) == before
+
+    in_a_namespace(work)
+
+
+def cards(driver: KvmDriver, wanted: MachineSpec, tmp_path: Path) -> list[str]:
+    config = client.request(Paths(tmp_path).vmm_socket(wanted.uuid), "GET", "vm.info")["config"]
+    return [card["id"] for card in config.get("net", ())]
+
+
+def test_a_card_comes_to_a_machine_that_runs_and_leaves_it(driver: KvmDriver, tmp_path: Path) -> None:
+    def work() -> None:
+        driver.start(lambda event: None)
+        for name in ("one", "two"):
+            make_tap(name, 1)
+        kernel = tmp_path / "kernel"
+        kernel.write_bytes(assemble(OBEDIENT))
+        first, second = (NicSpec(name, name, f"02:00:00:00:00:0{n}") for n, name in enumerate(("one", "two")))
+        wanted = MachineSpec(str(uuid.uuid4()), "taps", 1, 64, kernel, "flat16", nics=(first,))
+        driver.prepare(wanted)
+        assert not driver.attach_nic(wanted.uuid, second)  # it is off: it has it when it is started
+        driver.power_on(wanted)
+        for _ in range(2):
+            assert driver.attach_nic(wanted.uuid, second)
+        assert cards(driver, wanted, tmp_path) == ["one", "two"]
+        for _ in range(2):
+            assert driver.detach_nic(wanted.uuid, "two", 60.0)
+        assert cards(driver, wanted, tmp_path) == ["one"]
+        with pytest.raises(DriverError):
+            driver.attach_nic(wanted.uuid, NicSpec("none", "none", "02:00:00:00:00:09"))
+        assert driver.attach_nic(wanted.uuid, second)  # and again
+        driver.power_off(wanted.uuid)
+        assert driver.detach_nic(wanted.uuid, "two", 60.0)
+
+    in_a_namespace(work)
+
+
+def test_a_card_that_its_guest_keeps_is_said_to_be_there(driver: KvmDriver, tmp_path: Path) -> None:
+    def work() -> None:
+        driver.start(lambda event: None)
+        make_tap("one", 1)
+        kernel = tmp_path / "kernel"
+        kernel.write_bytes(assemble(STUBBORN))
+        wanted = MachineSpec(str(uuid.uuid4()), "taps", 1, 64, kernel, "flat16")
+        card = NicSpec("one", "one", "02:00:00:00:00:01")
+        driver.prepare(wanted)
+        driver.power_on(wanted)
+        assert driver.attach_nic(wanted.uuid, card)
+        assert not driver.detach_nic(wanted.uuid, "one", 0.5)
+        assert not driver.attach_nic(wanted.uuid, card)  # the old one is in its place
 
     in_a_namespace(work)

@@ -40,7 +40,7 @@ def test_a_card_made_for_a_server_goes_with_it_and_one_that_was_there_stays(serv
     service.api.attach_interface(service.me, made, port_id=kept)
     added = service.api.attach_interface(service.me, made)
     service.settled(made, "active")
-    assert [card.plugged for card in cards(service, made)] == [True, False, False]
+    assert [card.plugged for card in cards(service, made)] == [True, True, True]
     for port_id in (kept, added.id):
         service.api.detach_interface(service.me, service.get(made), port_id)
     service.settled(made, "active")
@@ -57,7 +57,29 @@ def test_a_stopped_server_gets_its_new_card_when_it_starts(service: Computing) -
     service.settled(made, "stopped")
     service.api.attach_interface(service.me, service.get(made))
     service.settled(made, "stopped")
+    assert [card.plugged for card in cards(service, made)] == [True, False]
     service.api.start(service.me, service.get(made))
+    service.settled(made, "active")
+    assert [card.plugged for card in cards(service, made)] == [True, True]
+
+
+def test_a_guest_that_keeps_its_card_loses_what_is_behind_it(service: Computing) -> None:
+    made = service.running()
+    (card,) = cards(service, made)
+    service.driver.stubborn.add(made.uuid)
+    service.api.detach_interface(service.me, service.get(made), card.id)
+    service.settled(made, "active")
+    assert cards(service, made) == []
+    assert [operation.state for operation in service.operations(made)] == ["done"] * 2
+
+
+def test_a_card_that_no_machine_takes_now_waits_for_the_next_start(service: Computing) -> None:
+    made = service.running()
+    service.driver.fail("attach_nic", "There is no slot left.")
+    service.api.attach_interface(service.me, made)
+    service.settled(made, "active")
+    assert [card.plugged for card in cards(service, made)] == [True, False]
+    service.api.reboot(service.me, service.get(made), hard=True)
     service.settled(made, "active")
     assert [card.plugged for card in cards(service, made)] == [True, True]
 

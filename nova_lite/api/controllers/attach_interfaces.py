@@ -64,9 +64,9 @@ class AttachInterfacesController(wsgi.Controller):
         """Give a server another network card.
 
         On a network, with an address of one's choice or the next free one, or with a port that is there and that no
-        server has. Without either, the default network. A running guest gets the card at its next start or hard
-        reboot; until then its ``port_state`` is DOWN. 409 unless the server is active, paused or stopped, and while it
-        does something else.
+        server has. Without either, the default network. A running guest gets the card at once, by PCI hot-plug; where
+        that cannot be, at its next start, and until then its ``port_state`` is DOWN. 409 unless the server is active,
+        paused or stopped, and while it does something else.
         """
         addresses = [item["ip_address"] for item in params.get("fixed_ips", [])]
         port = self.compute.attach_interface(
@@ -87,7 +87,8 @@ class AttachInterfacesController(wsgi.Controller):
     def delete(self, req: wsgi.Request, obj: objects.Instance, params: PortParams) -> None:
         """Take a network card from a server.
 
-        Its traffic ends at once; a running guest sees a card that hears nothing until its next start or hard reboot.
+        A running guest is asked to let go of it; one that does not sees a card that hears nothing until its next start
+        or hard reboot.
         A port that was made for the server is deleted, one that was there before is kept.
         """
         self.compute.detach_interface(req.context, obj, params["port_id"])

@@ -1,4 +1,4 @@
-"""Disks that come to a VM that is on and go from it, by its VMM's REST API."""
+"""Disks and network cards that come to a VM that is on and go from it, by its VMM's REST API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from nova_lite.hv import server_disks
-from nova_lite.hv.driver import DiskSpec
+from nova_lite.hv.driver import DiskSpec, NicSpec
 from nova_lite.hv.vmm import client
 from nova_lite.hv.vmm.client import EventStream, VmmRefused
 
@@ -17,7 +17,7 @@ _ON = ("Running", "Paused")
 _ANSWER = 30.0
 
 
-def attach(socket: Path, disk: DiskSpec) -> None:
+def attach_disk(socket: Path, disk: DiskSpec) -> None:
     """Nothing to do where the VM is off or has the disk.
 
     :raises VmmRefused: it cannot have it.
@@ -26,6 +26,23 @@ def attach(socket: Path, disk: DiskSpec) -> None:
     if not _has(socket, disk.device_name, absent=True):
         return
     client.request(socket, "PUT", "vm.add-disk", server_disks.vm_config(disk), timeout=_ANSWER)
+
+
+def attach_nic(socket: Path, nic: NicSpec) -> bool:
+    """Whether a VM that is on has the card now: not where it is off, or still has an old card of that name that its
+    guest was asked for. The VMM opens the tap, which belongs to its user.
+
+    :raises VmmRefused: it cannot have it.
+    :raises VmmUnreachable: it does not answer.
+    """
+    found, _pid = client.info(socket, timeout=_ANSWER)
+    if found["state"] not in _ON:
+        return False
+    if nic.id in {card["id"] for card in found["config"].get("net", ())}:
+        return nic.id not in found.get("removing", ())
+    card = {"id": nic.id, "tap": nic.tap, "mac": nic.mac, "num_queues": 2 * nic.queue_pairs}
+    client.request(socket, "PUT", "vm.add-net", card | ({"mtu": nic.mtu} if nic.mtu else {}), timeout=_ANSWER)
+    return True
 
 
 def detach(socket: Path, name: str, seconds: float) -> bool:
@@ -53,8 +70,9 @@ def detach(socket: Path, name: str, seconds: float) -> bool:
 
 
 def _has(socket: Path, name: str, absent: bool = False) -> bool:
-    """Whether a VM that is on has a disk of that name; ``absent``: whether it is on and has none."""
+    """Whether a VM that is on has a disk or a card of that name; ``absent``: whether it is on and has none."""
     found, _pid = client.info(socket, timeout=_ANSWER)
     if found["state"] not in _ON:
         return False
-    return (name in {disk["id"] for disk in found["config"].get("disks", ())}) is not absent
+    devices = [*found["config"].get("disks", ()), *found["config"].get("net", ())]
+    return (name in {device["id"] for device in devices}) is not absent
