@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from nova_lite import objects
+from nova_lite.compute import networks
 from nova_lite.compute.plans import PLANS
 from nova_lite.hv.driver import PowerState
-from tests.unit.computing import Computing, eventually
+from tests.unit.computing import HOST, Computing, eventually
 
 PATIENCE = 60.0
 
@@ -107,6 +108,25 @@ def test_an_accepted_operation_survives_the_agents_end_at(hosting: Computing, po
     assert operation.attempts == (1 if already_ended or never_claimed else 2)
     if action == "create":
         assert hosting.driver.boots(made.uuid) == 1  # run again does not mean booted again
+
+
+@pytest.mark.parametrize("point", ["attach_interface:plug:after", "detach_interface:unplug:after"])
+def test_cards_come_and_go_although_the_agent_ends_at(hosting: Computing, point: str) -> None:
+    hosting.conf.set_override("driver", "fake", group="compute")
+    networks.create_network(hosting.database, HOST, "blue", "10.5.0.0/24", is_default=True)
+    hosting.start_agent()
+    made = hosting.running()
+    hosting.stop_agent()
+    (first,) = hosting.api.ports([made.uuid])[made.uuid]
+    if point.startswith("attach"):
+        hosting.api.attach_interface(hosting.me, made)
+    else:
+        hosting.api.detach_interface(hosting.me, made, first.id)
+    run_until_crash(hosting, point)
+    hosting.start_agent()
+    assert_all_agree(hosting, made, "active")
+    found = hosting.api.ports([made.uuid]).get(made.uuid, [])
+    assert [card.plugged for card in found] == ([True, True] if point.startswith("attach") else [])
 
 
 def test_a_server_deleted_while_its_builder_died_is_deleted(hosting: Computing) -> None:
