@@ -284,6 +284,7 @@ def test_what_is_not_here_says_so_as_glance_does(images: Companion) -> None:
     assert images("GET", "/v2/info/import").json["import-methods"]["value"] == []
     assert images("GET", "/v2/info/stores").status_code == 404
     assert images("GET", "/v2/tasks").json["tasks"] == []
+    assert images("GET", f"/v2/images/{IMAGE_ID}/tasks").json == {"tasks": []}
     for name in ("image", "images", "member", "members", "task", "tasks"):
         assert images("GET", f"/v2/schemas/{name}").json["name"] == name
     assert images("GET", "/v2/schemas/none").status_code == 404

@@ -64,6 +64,7 @@ show_schema_output_2_1 = _whole
 import_info_output_2_1 = _whole
 members_output_2_1 = _whole
 tasks_output_2_1 = _whole
+image_tasks_output_2_1 = _whole
 # Without a document of their own: what they take and give is data, a JSON patch, or nothing.
 delete_output_2_1 = None
 upload_output_2_1 = None

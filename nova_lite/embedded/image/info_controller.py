@@ -70,6 +70,15 @@ class ImageInfoController(wsgi.Controller):
             raise exceptions.Forbidden("Only shared images have members.")
         return {"document": {"members": [], "schema": "/v2/schemas/members"}}
 
+    @wsgi.route("GET", "/images/{image_id}/tasks", policy="get_image")
+    @wsgi.version(base="2.1")
+    @wsgi.response(200)
+    @wsgi.expected_errors(404)
+    @validation.schema(FORMATS.image_tasks)
+    def image_tasks(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> dict[str, Any]:
+        """Tasks that an image is part of: none."""
+        return {"document": {"tasks": []}}
+
     @wsgi.route("POST", "/images/{image_id}/import", policy="modify_image")
     @wsgi.version(base="2.1")
     @wsgi.response(202)

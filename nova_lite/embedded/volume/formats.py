@@ -95,6 +95,16 @@ _volume = closed(
     optional=["volume_image_metadata"],
 )
 _one_volume = wrapped("volume", _volume)
+_changed_volume = wrapped(
+    "volume",
+    closed(
+        {
+            name: schema
+            for name, schema in _volume["properties"].items()
+            if not name.startswith("os-vol-") and name != "volume_image_metadata"
+        }
+    ),
+)
 
 list_query_3_0 = _listing_query
 list_output_3_0 = _listing("volumes")
@@ -128,7 +138,7 @@ create_input_3_0 = _body(
     },
 )
 create_input_3_0["ext:mapping"] = {"imageRef": "image_ref"}
-create_output_3_0 = _one_volume
+create_output_3_0 = _changed_volume
 show_output_3_0 = _one_volume
 update_input_3_0 = _body(
     "volume",
@@ -140,7 +150,7 @@ update_input_3_0 = _body(
         "metadata": _metadata,
     },
 )
-update_output_3_0 = _one_volume
+update_output_3_0 = _changed_volume
 delete_query_3_0 = types.lax_query({"cascade": _flag, "force": _flag})
 delete_output_3_0 = None
 
