@@ -215,3 +215,7 @@ int nl_machine_device_counters(struct nl_machine *machine, uint32_t index, struc
     }
     return 0;
 }
+
+void nl_machine_next_slot(struct nl_machine *machine, uint32_t slot) {
+    machine->virtio.pci.wanted = slot;
+}

@@ -25,6 +25,7 @@ DEVICE_CORE = (
     "port_console.c",
     "power.c",
     "pvpanic.c",
+    "saved_state.c",
     "serial.c",
     "system_control.c",
     "panic_watch.c",
@@ -53,6 +54,7 @@ DEVICE_CORE = (
     "virtio/rate_limiter.c",
     "virtio/rng.c",
     "virtio/set.c",
+    "virtio/snapshot.c",
     "virtio/uring.c",
     "virtio/vsock.c",
     "virtio/vsock_streams.c",
@@ -60,6 +62,7 @@ DEVICE_CORE = (
 KVM_PART = (
     "add_devices.c",
     "control.c",
+    "cpu_snapshot.c",
     "cpu_state.c",
     "cpuid.c",
     "dump.c",
@@ -71,6 +74,7 @@ KVM_PART = (
     "kvm_virtio.c",
     "registers.c",
     "shared_heap.c",
+    "snapshot.c",
     "topology.c",
     "vcpu.c",
 )

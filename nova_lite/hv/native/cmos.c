@@ -103,5 +103,24 @@ void cmos_reset(struct cmos *cmos) {
     cmos->bytes[CMOS_STATUS_B] = STATUS_B_24_HOURS;
 }
 
+struct saved_cmos {
+    uint8_t index, bytes[128];
+};
+
+void cmos_save(struct cmos *cmos, struct saved_state *state) {
+    struct saved_cmos saved = {.index = cmos->index};
+    memcpy(saved.bytes, cmos->bytes, sizeof(saved.bytes));
+    saved_put(state, SAVED_TAG("CMOS"), 0, &saved, sizeof(saved));
+}
+
+bool cmos_restore(struct cmos *cmos, const struct saved_state *state) {
+    struct saved_cmos saved;
+    if (!saved_copy(state, SAVED_TAG("CMOS"), 0, &saved, sizeof(saved)))
+        return false;
+    cmos->index = saved.index & 0x7f;
+    memcpy(cmos->bytes, saved.bytes, sizeof(cmos->bytes));
+    return true;
+}
+
 const struct pio_device cmos_ports = {
     .first = CMOS_INDEX, .last = CMOS_DATA, .bytewise = true, .read = cmos_read, .write = cmos_write};

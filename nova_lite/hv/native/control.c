@@ -181,7 +181,7 @@ void nl_machine_destroy(struct nl_machine *machine) {
     release(machine);
 }
 
-int nl_machine_start(struct nl_machine *machine, struct nl_error *error) {
+static int start(struct nl_machine *machine, bool paused, struct nl_error *error) {
     if (atomic_load(&machine->state) != NL_CREATED)
         return -EBUSY;
     if (!machine->mode_set)
@@ -195,13 +195,18 @@ int nl_machine_start(struct nl_machine *machine, struct nl_error *error) {
     result = vcpus_start(machine, error);
     if (result == 0) {
         count_shared(&machine->boots, 1);
-        atomic_store(&machine->state, NL_RUNNING);
-        ask(machine, REQUEST_RUN);
+        atomic_store(&machine->state, paused ? NL_PAUSED : NL_RUNNING);
+        if (!paused)
+            ask(machine, REQUEST_RUN);
     } else {
         atomic_store(&machine->state, NL_STOPPED);
     }
     pthread_mutex_unlock(&machine->lock);
     return result;
+}
+
+int nl_machine_start(struct nl_machine *machine, struct nl_error *error) {
+    return start(machine, false, error);
 }
 
 /* With the lock held: wait until every vCPU is out of the guest. */
@@ -250,6 +255,12 @@ int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_
     if (result == 0)
         watchdog_pause(&machine->watchdog);
     return result == -ETIMEDOUT ? fail(error, ETIMEDOUT, "wait for the vCPUs to stop") : result;
+}
+
+int nl_machine_start_paused(struct nl_machine *machine, struct nl_error *error) {
+    virtio_set_pause(&machine->virtio); /* before its threads are there: none of them gets to work */
+    int result = start(machine, true, error);
+    return result < 0 ? result : nl_machine_pause(machine, HOLD_TIMEOUT_MS, error);
 }
 
 int nl_machine_resume(struct nl_machine *machine, struct nl_error *error) {

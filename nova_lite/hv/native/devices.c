@@ -79,3 +79,12 @@ void devices_counters(struct devices *devices, struct nl_counters *counters) {
     counters->unclaimed_mmio_reads = counted(&devices->bus.unclaimed_mmio_reads);
     counters->unclaimed_mmio_writes = counted(&devices->bus.unclaimed_mmio_writes);
 }
+
+void devices_save(struct devices *devices, struct saved_state *state) {
+    serial_save(&devices->serial, state);
+    cmos_save(&devices->cmos, state);
+}
+
+bool devices_restore(struct devices *devices, const struct saved_state *state) {
+    return serial_restore(&devices->serial, state) && cmos_restore(&devices->cmos, state);
+}

@@ -8,6 +8,7 @@
 #include "end_hook.h"
 #include "console.h"
 #include "interface.h"
+#include "saved_state.h"
 
 /* A device's interrupt wire. */
 struct irq_line {
@@ -66,11 +67,15 @@ struct devices {
 
 void serial_init(struct serial *serial, struct console *console, struct irq_line irq);
 void serial_reset(struct serial *serial);
+void serial_save(struct serial *serial, struct saved_state *state);
+bool serial_restore(struct serial *serial, const struct saved_state *state);
 /* Input from the host; returns how many bytes there was room for. */
 size_t serial_input(struct serial *serial, const uint8_t *data, size_t size);
 
 void cmos_init(struct cmos *cmos);
 void cmos_reset(struct cmos *cmos);
+void cmos_save(struct cmos *cmos, struct saved_state *state);
+bool cmos_restore(struct cmos *cmos, const struct saved_state *state);
 
 extern const struct pio_device serial_ports, port_console_ports, debug_port_ports, i8042_ports, power_ports, cmos_ports,
     pvpanic_ports, system_control_ports, debug_console_ports;
@@ -84,5 +89,8 @@ int devices_add_pvpanic(struct devices *devices);
 int devices_add_debug_console(struct devices *devices, uint16_t port, int out_fd);
 /* As after power-on; counters and the console log go on. */
 void devices_reset(struct devices *devices);
+/* Of a paused machine; into one that was not started: false when something is missing. */
+void devices_save(struct devices *devices, struct saved_state *state);
+bool devices_restore(struct devices *devices, const struct saved_state *state);
 void devices_close(struct devices *devices);
 void devices_counters(struct devices *devices, struct nl_counters *counters);

@@ -212,6 +212,17 @@ int nl_machine_set_long_mode(struct nl_machine *machine, uint64_t entry, uint64_
 /* 32-bit protected mode without paging, as Xen's PVH boot protocol has it. */
 int nl_machine_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info, struct nl_error *error);
 int nl_machine_start(struct nl_machine *machine, struct nl_error *error);
+/* As start, but paused from the first instruction on: ``resume`` lets it run. */
+int nl_machine_start_paused(struct nl_machine *machine, struct nl_error *error);
+/* All but memory, of a paused machine; ``data`` is to be given to nl_saved_free. */
+int nl_machine_save(struct nl_machine *machine, uint8_t **data, size_t *size, struct nl_error *error);
+void nl_saved_free(uint8_t *data);
+/* Into a machine that was created alike, its devices in the same slots, and its memory loaded; in place of an entry. */
+int nl_machine_restore(struct nl_machine *machine, const uint8_t *data, size_t size, struct nl_error *error);
+/* The way back of dump_memory, into a machine that was not started: what is a hole in the file stays empty. */
+int nl_machine_load_memory(struct nl_machine *machine, int32_t fd, uint64_t offset, struct nl_error *error);
+/* The slot of the next device that is added; 0: the lowest free one again. */
+void nl_machine_next_slot(struct nl_machine *machine, uint32_t slot);
 int nl_machine_pause(struct nl_machine *machine, uint32_t timeout_ms, struct nl_error *error);
 int nl_machine_resume(struct nl_machine *machine, struct nl_error *error);
 int nl_machine_stop(struct nl_machine *machine, struct nl_error *error);

@@ -108,6 +108,10 @@ int cpu_set_pvh(struct nl_machine *machine, uint64_t entry, uint64_t start_info,
 /* rip and the instruction bytes there; what cannot be read is left out. Only while the vCPU does not run. */
 void cpu_describe(struct vcpu *vcpu, struct nl_event *event);
 
+/* cpu_snapshot.c: of a vCPU that does not run; into one that never ran. */
+int cpu_save(struct nl_machine *machine, struct vcpu *vcpu, struct saved_state *state, struct nl_error *error);
+int cpu_restore(struct nl_machine *machine, struct vcpu *vcpu, const struct saved_state *state, struct nl_error *error);
+
 /* vcpu.c */
 int vcpu_prepare_signals(void);
 int vcpus_start(struct nl_machine *machine, struct nl_error *error);

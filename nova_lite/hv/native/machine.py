@@ -151,9 +151,13 @@ class Machine:
         """Readable when events wait; for select or epoll only, ``poll_events`` reads it."""
         return int(lib.nl_machine_eventfd(self._open("watch")))
 
-    def start(self) -> None:
-        """Start the vCPU threads. Only from ``created``, after memory and ``set_*_mode``."""
-        self._check(lib.nl_machine_start(self._open("start"), self._error), "start")
+    def start(self, paused: bool = False) -> None:
+        """Start the vCPU threads. Only from ``created``, after memory and ``set_*_mode`` or ``restore``.
+
+        ``paused``: no vCPU enters the guest before ``resume``.
+        """
+        start = lib.nl_machine_start_paused if paused else lib.nl_machine_start
+        self._check(start(self._open("start"), self._error), "start")
 
     def pause(self) -> None:
         """Stop every vCPU between two instructions, pending I/O completed; returns when all have acknowledged.
@@ -226,6 +230,32 @@ class Machine:
         Writes a GDT at 0x500.
         """
         self._check(lib.nl_machine_set_pvh(self._open("set up"), entry, start_info, self._error), "set up")
+
+    # -- snapshots ----------------------------------------------------------------------------------------------
+
+    def save(self) -> bytes:
+        """All that a paused machine is but its memory (``dump_memory``): vCPUs, interrupt controllers, devices."""
+        data, size = ffi.new("uint8_t **"), ffi.new("size_t *")
+        self._check(lib.nl_machine_save(self._open("save"), data, size, self._error), "save")
+        try:
+            return bytes(ffi.buffer(data[0], size[0]))
+        finally:
+            lib.nl_saved_free(data[0])
+
+    def restore(self, saved: bytes) -> None:
+        """Become what ``save`` saw; in ``created``, instead of ``set_*_mode``, before ``start``.
+
+        The machine must have been made alike, its devices in the same slots (``place_next``), and its memory loaded.
+        """
+        self._check(lib.nl_machine_restore(self._open("restore"), saved, len(saved), self._error), "restore")
+
+    def load_memory(self, fd: int, offset: int) -> None:
+        """What ``dump_memory`` wrote to a file; only in ``created``."""
+        self._check(lib.nl_machine_load_memory(self._open("load"), fd, offset, self._error), "load")
+
+    def place_next(self, slot: int) -> None:
+        """The slot on the PCI bus that the device which is added next shall have; 0: the lowest free one."""
+        lib.nl_machine_next_slot(self._open("add a device to"), slot)
 
     # -- devices ------------------------------------------------------------------------------------------------
 

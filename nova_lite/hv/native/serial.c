@@ -192,6 +192,61 @@ static uint32_t serial_read(void *device, uint16_t port, unsigned size) {
     return value;
 }
 
+/* What the host has sent and the guest has not read goes along: the guest is not to notice. */
+struct saved_serial {
+    uint8_t ier, fcr, lcr, mcr, scratch, divisor[2], overrun, thre_pending, irq_level;
+    uint8_t fifo_size, fifo[SERIAL_FIFO_SIZE];
+    uint16_t backlog_size;
+    uint8_t backlog[SERIAL_BACKLOG_SIZE];
+};
+
+void serial_save(struct serial *serial, struct saved_state *state) {
+    struct saved_serial saved;
+    memset(&saved, 0, sizeof(saved));
+    pthread_mutex_lock(&serial->lock);
+    saved.ier = serial->ier;
+    saved.fcr = serial->fcr;
+    saved.lcr = serial->lcr;
+    saved.mcr = serial->mcr;
+    saved.scratch = serial->scratch;
+    memcpy(saved.divisor, serial->divisor, sizeof(saved.divisor));
+    saved.overrun = serial->overrun;
+    saved.thre_pending = serial->thre_pending;
+    saved.irq_level = (uint8_t)serial->irq_level;
+    saved.fifo_size = (uint8_t)serial->fifo_size;
+    for (unsigned i = 0; i < serial->fifo_size; i++)
+        saved.fifo[i] = serial->fifo[(serial->fifo_start + i) % SERIAL_FIFO_SIZE];
+    saved.backlog_size = (uint16_t)serial->backlog_size;
+    for (unsigned i = 0; i < serial->backlog_size; i++)
+        saved.backlog[i] = serial->backlog[(serial->backlog_start + i) % SERIAL_BACKLOG_SIZE];
+    pthread_mutex_unlock(&serial->lock);
+    saved_put(state, SAVED_TAG("COM1"), 0, &saved, sizeof(saved));
+}
+
+bool serial_restore(struct serial *serial, const struct saved_state *state) {
+    struct saved_serial saved;
+    if (!saved_copy(state, SAVED_TAG("COM1"), 0, &saved, sizeof(saved)) || saved.fifo_size > SERIAL_FIFO_SIZE ||
+        saved.backlog_size > SERIAL_BACKLOG_SIZE)
+        return false;
+    pthread_mutex_lock(&serial->lock);
+    serial->ier = saved.ier;
+    serial->fcr = saved.fcr;
+    serial->lcr = saved.lcr;
+    serial->mcr = saved.mcr;
+    serial->scratch = saved.scratch;
+    memcpy(serial->divisor, saved.divisor, sizeof(serial->divisor));
+    serial->overrun = saved.overrun;
+    serial->thre_pending = saved.thre_pending;
+    serial->irq_level = saved.irq_level; /* the interrupt controllers know of it: they were restored as well */
+    serial->fifo_start = serial->backlog_start = 0;
+    serial->fifo_size = saved.fifo_size;
+    memcpy(serial->fifo, saved.fifo, sizeof(serial->fifo));
+    serial->backlog_size = saved.backlog_size;
+    memcpy(serial->backlog, saved.backlog, sizeof(serial->backlog));
+    pthread_mutex_unlock(&serial->lock);
+    return true;
+}
+
 const struct pio_device serial_ports = {
     .first = COM1_BASE, .last = COM1_BASE + 7, .bytewise = true, .read = serial_read, .write = serial_write};
 

@@ -133,6 +133,30 @@ void watchdog_resume(struct watchdog *watchdog) {
     pthread_mutex_unlock(&watchdog->lock);
 }
 
+struct saved_watchdog {
+    uint32_t running, fired, periods;
+};
+
+void watchdog_save(struct watchdog *watchdog, struct saved_state *state) {
+    struct saved_watchdog saved = {watchdog->running, watchdog->fired, watchdog->periods};
+    if (watchdog->present)
+        saved_put(state, SAVED_TAG("WDOG"), 0, &saved, sizeof(saved));
+}
+
+/* Its time begins anew with the resume, as after any pause. */
+bool watchdog_restore(struct watchdog *watchdog, const struct saved_state *state) {
+    struct saved_watchdog saved;
+    if (!watchdog->present)
+        return true;
+    if (!saved_copy(state, SAVED_TAG("WDOG"), 0, &saved, sizeof(saved)) || saved.periods < 1 ||
+        saved.periods > MOST_PERIODS)
+        return false;
+    watchdog->running = saved.running;
+    watchdog->fired = saved.fired;
+    watchdog->periods = saved.periods;
+    return true;
+}
+
 void watchdog_close(struct watchdog *watchdog) {
     if (!watchdog->present)
         return;

@@ -24,4 +24,6 @@ void watchdog_reset(struct watchdog *watchdog);
 /* A machine that is paused pings nobody; after the pause it has its whole time again. */
 void watchdog_pause(struct watchdog *watchdog);
 void watchdog_resume(struct watchdog *watchdog);
+void watchdog_save(struct watchdog *watchdog, struct saved_state *state);
+bool watchdog_restore(struct watchdog *watchdog, const struct saved_state *state);
 void watchdog_close(struct watchdog *watchdog);

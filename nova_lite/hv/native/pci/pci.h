@@ -55,6 +55,7 @@ struct pci_bus {
     /* The hot-plug controller, a bit for each slot: has a new device; the host wants its device back; the guest has let go of
      * it, which hides it until the host takes it away. */
     _Atomic uint32_t up, down, ejected;
+    unsigned wanted; /* the slot that the next device gets if it is free; 0: the lowest free one */
     void (*on_eject)(void *opaque); /* in the thread of a vCPU */
     void *opaque;
     counter config_reads, config_writes, unclaimed_bar_reads, unclaimed_bar_writes;
@@ -64,7 +65,7 @@ struct pci_bus {
 bool pci_bus_init(struct pci_bus *pci, struct bus *bus);
 void pci_bus_close(struct pci_bus *pci);
 void pci_bus_reset(struct pci_bus *pci);
-/* The lowest free slot, and its place for the BAR; false when the bus is full. */
+/* The slot that is wanted, or the lowest free one, and its place for the BAR; false when the bus is full. */
 bool pci_bus_add(struct pci_bus *pci, struct pci_function *function, unsigned *number);
 /* The slot is free again. */
 void pci_bus_remove(struct pci_bus *pci, unsigned number);
@@ -82,6 +83,8 @@ unsigned pci_function_add_capability(struct pci_function *function, uint8_t id, 
 /* The state made so far is what a reset brings back. */
 void pci_function_seal(struct pci_function *function);
 void pci_function_reset(struct pci_function *function);
+/* ``config`` as it was read from the like of this function; what the guest cannot change stays. */
+void pci_function_restore(struct pci_function *function, const uint8_t config[PCI_CONFIG_SIZE]);
 /* As a card that was just put in: memory space off. */
 void pci_function_switch_off(struct pci_function *function);
 uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size);

@@ -159,6 +159,9 @@ bool pci_bus_add(struct pci_bus *pci, struct pci_function *function, unsigned *n
     unsigned slot = 0;
     while (slot < PCI_DEVICES && pci->functions[slot] != NULL)
         slot++;
+    if (pci->wanted > 0 && pci->wanted < PCI_DEVICES && pci->functions[pci->wanted] == NULL)
+        slot = pci->wanted;
+    pci->wanted = 0;
     if (slot == PCI_DEVICES || function->bar_size > PCI_BAR_ROOM || (slot == 0 && function->bar_size > 0))
         return false;
     if (function->bar_size > 0) {

@@ -84,6 +84,13 @@ void pci_function_reset(struct pci_function *function) {
     place_bar(function);
 }
 
+void pci_function_restore(struct pci_function *function, const uint8_t config[PCI_CONFIG_SIZE]) {
+    for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++)
+        function->config[i] =
+            (uint8_t)((function->config[i] & ~function->writable[i]) | (config[i] & function->writable[i]));
+    place_bar(function);
+}
+
 void pci_function_switch_off(struct pci_function *function) {
     function->config[PCI_REG_COMMAND] &= (uint8_t)~PCI_COMMAND_MEMORY_SPACE;
     place_bar(function);

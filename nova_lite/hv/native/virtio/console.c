@@ -145,6 +145,11 @@ static void close_console(struct virtio_device *device) {
         close(console->out.fd);
 }
 
+static unsigned held(struct virtio_device *device, unsigned queue) {
+    const struct console_device *console = device->state;
+    return queue == TRANSMIT && console->sending ? 1 : 0;
+}
+
 static const struct virtio_kind kind = {.name = "console",
                                         .type = VIRTIO_ID_CONSOLE,
                                         .pci_class = 0x078000,
@@ -152,6 +157,7 @@ static const struct virtio_kind kind = {.name = "console",
                                         .attached = attached,
                                         .process = process,
                                         .reset = reset,
+                                        .held = held,
                                         .close = close_console};
 
 struct virtio_device *virtio_console_create(int out_fd) {

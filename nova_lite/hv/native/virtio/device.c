@@ -127,6 +127,10 @@ static void interrupt(struct virtio_device *device, uint16_t vector, uint8_t cau
     msix_fire(&device->msix, vector);
 }
 
+void virtio_interrupt(struct virtio_device *device, unsigned queue) {
+    interrupt(device, device->queues[queue].vector, 1);
+}
+
 void virtio_config_changed(struct virtio_device *device) {
     device->generation++;
     if (device->status & VIRTIO_CONFIG_S_DRIVER_OK)

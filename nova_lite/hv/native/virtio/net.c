@@ -223,6 +223,21 @@ static int attached(struct virtio_device *device) {
     return result < 0 ? result : loop_add(device->loop, &net->timer, EPOLLIN);
 }
 
+/* How many pairs the driver uses, which it told by a command. */
+static uint64_t save(struct virtio_device *device) {
+    struct net *net = device->state;
+    uint64_t count = 0;
+    while (count < net->pair_count && net->pairs[count].attached)
+        count++;
+    return count;
+}
+
+static void restore(struct virtio_device *device, uint64_t saved) {
+    struct net *net = device->state;
+    if (saved >= 1 && saved <= net->pair_count)
+        use_pairs(net, (unsigned)saved);
+}
+
 static const struct virtio_kind kind = {.name = "net",
                                         .type = VIRTIO_ID_NET,
                                         .pci_class = 0x020000,
@@ -231,6 +246,8 @@ static const struct virtio_kind kind = {.name = "net",
                                         .activate = activate,
                                         .reset = reset,
                                         .settle = settle,
+                                        .save = save,
+                                        .restore = restore,
                                         .close = close_net};
 
 struct virtio_device *net_create(const struct nl_net_config *config) {

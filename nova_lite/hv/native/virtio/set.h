@@ -1,5 +1,6 @@
 /* All virtio devices of a machine, with the bus they sit on and the thread that serves them. No KVM in here. */
 #pragma once
+#include "saved_state.h"
 #include "virtio/virtio.h"
 
 struct virtio_set {
@@ -33,4 +34,8 @@ void virtio_set_pause(struct virtio_set *set);
 int virtio_set_resume(struct virtio_set *set);
 /* As after power-on; only while stopped. */
 void virtio_set_reset(struct virtio_set *set);
+/* snapshot.c: what the drivers see of devices and bus. Of a paused set; into one that has the same devices in the same
+ * slots and was not started: false when it has not. */
+void virtio_set_save(struct virtio_set *set, struct saved_state *state);
+bool virtio_set_restore(struct virtio_set *set, const struct saved_state *state);
 void virtio_set_close(struct virtio_set *set);

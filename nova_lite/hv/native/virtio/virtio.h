@@ -45,6 +45,11 @@ struct virtio_kind {
     void (*stop)(struct virtio_device *device);
     /* The machine is paused or has stopped, nothing is in flight: get what is kept in memory into files. */
     void (*settle)(struct virtio_device *device);
+    /* For a snapshot, of a paused machine and with the lock held: what the kind has to remember beside queues and
+     * configuration, and how many chains of a queue it has taken and not given back. The way back, after activate. */
+    uint64_t (*save)(struct virtio_device *device);
+    unsigned (*held)(struct virtio_device *device, unsigned queue);
+    void (*restore)(struct virtio_device *device, uint64_t saved);
     /* Close what the device opened; its threads have ended. */
     void (*close)(struct virtio_device *device);
 };
@@ -127,6 +132,8 @@ bool virtio_has(const struct virtio_device *device, unsigned feature);
 bool virtio_pop(struct virtio_device *device, unsigned queue, struct chain *chain);
 /* Interrupt the guest for what was pushed, if it wants to know. */
 void virtio_tell(struct virtio_device *device, unsigned queue);
+/* Interrupt the guest for a queue whatever it wants. */
+void virtio_interrupt(struct virtio_device *device, unsigned queue);
 /* ``config`` has changed by the device's own doing. */
 void virtio_config_changed(struct virtio_device *device);
 

@@ -258,6 +258,15 @@ static void reset(struct virtio_device *device) {
     vsock->refusal_count = 0;
 }
 
+/* The streams ended with the process that had their other ends: the driver is told, section 5.10.6.6. */
+static void restore(struct virtio_device *device, uint64_t saved) {
+    struct virtio_vsock_event event = {.id = VIRTIO_VSOCK_EVENT_TRANSPORT_RESET};
+    struct chain chain;
+    (void)saved;
+    if (virtio_pop(device, EVENT, &chain))
+        virtqueue_push(&device->queues[EVENT], chain.head, chain_write(&chain, &event, sizeof(event)) ? sizeof(event) : 0);
+}
+
 static int attached(struct virtio_device *device) {
     struct vsock *vsock = device->state;
     return loop_add(device->loop, &vsock->listener, 0);
@@ -278,6 +287,7 @@ static const struct virtio_kind kind = {.name = "vsock",
                                         .process = process,
                                         .activate = activate,
                                         .reset = reset,
+                                        .restore = restore,
                                         .close = close_vsock};
 
 struct virtio_device *vsock_create(const struct nl_vsock_config *config) {
