@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import Any
 
 from nova_lite.hv.native.devices import Console
@@ -15,8 +16,10 @@ from nova_lite.hv.vmm.errors import VmmError
 _CONSOLE_ID = "__console"
 
 
-def build(config: VmConfig, consoles: Consoles) -> Machine:
+def build(config: VmConfig, consoles: Consoles, slots: Mapping[str, int]) -> Machine:
     """The machine, whose console output goes to ``consoles``. Close it before them.
+
+    ``slots``: where devices have to sit on the PCI bus, by their ids; the others take the lowest that are free.
 
     :raises VmmError: a device cannot be had; the key is named.
     :raises MachineError: the host refuses.
@@ -44,8 +47,9 @@ def build(config: VmConfig, consoles: Consoles) -> Machine:
         raise VmmError(400, "The debug console cannot be set up", reason) from error
     try:
         if config.console_mode != "Off":
+            machine.place_next(slots.get(_CONSOLE_ID, 0))
             machine.add(Console(_CONSOLE_ID, consoles.console_out))
-        devices.add_all(machine, config.document)
+        devices.add_all(machine, config.document, slots)
     except BaseException:
         machine.close()
         raise

@@ -59,15 +59,17 @@ class VmConfig:
     debug_console_path: Path | None = None
 
 
-def parse(document: object, with_descriptors: bool = False) -> VmConfig:
+def parse(document: object, with_descriptors: bool = False, own_names: bool = False) -> VmConfig:
     """Check a VmConfig document and read it.
 
-    ``with_descriptors``: the numbers that it names are open descriptors of this process, made for it.
+    ``with_descriptors``: the numbers that it names are open descriptors of this process, made for it. ``own_names``: it
+    may have the names that we give to devices which come without one.
 
     :raises ConfigError: with one sentence per fault, each naming its key.
     """
-    if not _VALIDATOR.is_valid(document):
-        raise ConfigError(*(sentence(error) for error in _VALIDATOR.iter_errors(document)))
+    checked = _without_own_names(document) if own_names else document
+    if not _VALIDATOR.is_valid(checked):
+        raise ConfigError(*(sentence(error) for error in _VALIDATOR.iter_errors(checked)))
     assert isinstance(document, dict)
     for index, card in enumerate(() if with_descriptors else document.get("net", ())):
         if "fds" in card:
@@ -136,6 +138,19 @@ def parse(document: object, with_descriptors: bool = False) -> VmConfig:
         debug_console_mode=debug["mode"],
         debug_console_path=_far_end("debug_console", debug),
     )
+
+
+def _without_own_names(document: object) -> object:
+    """A copy in which no device has a name of ours (``_disk0``), which the schema keeps from everybody else."""
+    if isinstance(document, list):
+        return [_without_own_names(item) for item in document]
+    if not isinstance(document, dict):
+        return document
+    return {
+        key: _without_own_names(value)
+        for key, value in document.items()
+        if key != "id" or not isinstance(value, str) or not value.startswith("_")
+    }
 
 
 def parse_coredump(document: object) -> Path:

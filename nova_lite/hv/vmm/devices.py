@@ -8,7 +8,7 @@ import ipaddress
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -76,8 +76,8 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def add_all(machine: Machine, document: dict[str, Any]) -> None:
-    """Open what the devices of a normal document need and put them on the machine's bus, disks first.
+def add_all(machine: Machine, document: dict[str, Any], slots: Mapping[str, int]) -> None:
+    """Open what the devices of a normal document need and put them on the machine's bus, disks first, each in its slot.
 
     :raises VmmError: a file, a tap or a device cannot be had; the key is named.
     """
@@ -85,6 +85,7 @@ def add_all(machine: Machine, document: dict[str, Any]) -> None:
         machine.add_rate_limit_group(group["id"], _limiter(group))
     with ExitStack() as opened:
         for device in _devices(document, opened):
+            machine.place_next(slots.get(device.id, 0))
             machine.add(device)
 
 

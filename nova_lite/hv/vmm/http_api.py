@@ -68,6 +68,12 @@ ENDPOINTS: dict[str, Endpoint] = {
         body="VmCoredumpData",
         codes=(404, 405),
     ),
+    "vm.snapshot": Endpoint(
+        "PUT", "Save the paused machine in a new folder.", body="VmSnapshotConfig", codes=(404, 405)
+    ),
+    "vm.restore": Endpoint(
+        "PUT", "Create the machine that was saved in a folder, paused.", body="RestoreConfig", codes=(404, 409)
+    ),
     "vm.add-disk": Endpoint(
         "PUT", "Add a disk: at once if the machine is on.", body="DiskConfig", answer="PciDeviceInfo", codes=(404, 405)
     ),
@@ -120,6 +126,10 @@ _READERS: dict[str, Callable[[object], Any]] = {
 def _read(name: str, body: object) -> Any:
     if name in _READERS:
         return _READERS[name](body)
+    if name in ("VmSnapshotConfig", "RestoreConfig"):
+        from nova_lite.hv.vmm import snapshot
+
+        return snapshot.parse(name, body)
     from nova_lite.hv.vmm import hotplug
 
     return hotplug.parse(name, body)

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import nova_lite
@@ -53,6 +54,10 @@ class Server:
         self._vm.create(config)
         self._vm.boot()
 
+    def restore(self, config: VmConfig, folder: Path) -> None:
+        """Go on where a machine was saved, before anybody asks for it; it is paused. Raises VmmError."""
+        self._vm.restore(folder, config)
+
     def run(self) -> None:
         """Serve until vmm.shutdown, SIGTERM or SIGINT. ``close`` afterwards."""
         self._loop.run()
@@ -84,6 +89,8 @@ class Server:
             "vm.power-button": vm.press_power_button,
             "vm.nmi": vm.nmi,
             "vm.coredump": vm.coredump,
+            "vm.snapshot": lambda given: vm.snapshot(given["folder"]),
+            "vm.restore": lambda given: vm.restore(given["folder"]),
             "vm.add-disk": lambda given: vm.add_device("DiskConfig", given),
             "vm.add-net": lambda given: vm.add_device("NetConfig", given),
             "vm.add-vsock": lambda given: vm.add_device("VsockConfig", given),

@@ -72,14 +72,22 @@ class Spawner:
         with self._lock:
             self._end()
 
-    def spawn(self, path: Path, name: str, config: dict[str, Any], fds: Sequence[int] = ()) -> Spawned:
-        """A VMM that serves ``path`` and runs ``config``.
+    def spawn(
+        self,
+        path: Path,
+        name: str,
+        config: dict[str, Any],
+        fds: Sequence[int] = (),
+        restore: Path | None = None,
+    ) -> Spawned:
+        """A VMM that serves ``path`` and runs ``config``; paused where a machine was saved in ``restore``, if given.
 
         ``fds``: what its net[].fds name by their place here; they stay the caller's.
 
         :raises SpawnFailed: with the VMM's own words where it got that far.
         """
-        request = json.dumps({"socket": str(path), "name": name, "config": config}).encode()
+        wanted = {"socket": str(path), "name": name, "config": config, "restore": restore and str(restore)}
+        request = json.dumps(wanted).encode()
         if len(request) > MAX_REQUEST:
             raise SpawnFailed("The VM's configuration is too long.")
         if len(fds) > MAX_DESCRIPTORS:

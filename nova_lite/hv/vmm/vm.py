@@ -6,8 +6,7 @@ Everything here runs in the control loop's thread. The table ``_NEEDS`` is the w
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +17,10 @@ from nova_lite.hv.vmm.config import VmConfig
 from nova_lite.hv.vmm.consoles import Consoles
 from nova_lite.hv.vmm.control import ControlLoop
 from nova_lite.hv.vmm.errors import NotCreated, VmmError, WrongState
-from nova_lite.hv.vmm.restarts import TRIPLE_FAULTS, TRIPLE_FAULTS_WITHIN, Restarts
+from nova_lite.hv.vmm.guest_events import CRASHED, CREATED, PAUSED, RUNNING, SHUTDOWN, GuestEvents
+from nova_lite.hv.vmm.restarts import Restarts
 
 LOG = logging.getLogger(__name__)
-
-CREATED, RUNNING, PAUSED, SHUTDOWN, CRASHED = "Created", "Running", "Paused", "Shutdown", "Crashed"
 
 #: command → the states it may start from.
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -34,18 +32,16 @@ _NEEDS: dict[str, tuple[str, ...]] = {
     "vm.power-button": (RUNNING,),
     "vm.nmi": (RUNNING,),
     "vm.coredump": (PAUSED, CRASHED),
+    "vm.snapshot": (PAUSED,),
     "vm.resize": (CREATED, RUNNING, PAUSED, SHUTDOWN, CRASHED),
     "vm.counters": (RUNNING, PAUSED),
 }
-
-#: Seconds that a guest which has panicked gets to write its last words to the console.
-_LAST_WORDS = 2.0
 
 EventListener = Callable[[dict[str, Any]], None]
 _T = TypeVar("_T")
 
 
-class Vm:
+class Vm(GuestEvents):
     """At most one machine, from vm.create to vm.delete. ``on_event`` gets every VmEvent document."""
 
     def __init__(self, loop: ControlLoop, on_event: EventListener, request_exit: Callable[[], None]) -> None:
@@ -76,16 +72,33 @@ class Vm:
         self._release()
         config = self._created()
         try:
-            consoles = self._consoles = Consoles(
-                config, self._loop, self.serial_input, self.console_input, self.resize_console, self._request_exit
-            )
-            self._machine = self._attempt("The VM cannot be built", lambda: assembly.build(config, consoles))
-            self._load_and_start(config, self._machine)
+            machine = self._build(config)
+            self._load_and_start(config, machine)
         except VmmError:
             self._release()
             raise
-        self._loop.watch(self._machine.eventfd, self._on_machine_event)
+        self._loop.watch(machine.eventfd, self._on_machine_event)
         self._become(RUNNING, "booted")
+
+    def restore(self, folder: Path, config: VmConfig | None = None) -> None:
+        """Create the machine that vm.snapshot saved, paused; ``config`` in place of the one that was saved with it."""
+        from nova_lite.hv.vmm import snapshot
+
+        if self._config is not None:
+            raise VmmError(409, "The VM is created already", "send PUT vm.delete first")
+        saved = snapshot.Saved(folder)
+        self._config = config = config or saved.config()
+        try:
+            machine = self._build(config, saved.slots)
+            self._attempt("The VM cannot be restored", lambda: saved.load(machine))
+            self._attempt("The VM cannot be started", lambda: machine.start(paused=True))
+        except VmmError:
+            self._release()
+            self._config = None
+            raise
+        self._operating_system = saved.operating_system
+        self._loop.watch(machine.eventfd, self._on_machine_event)
+        self._become(PAUSED, "restored")
 
     def shutdown(self) -> None:
         self._check("vm.shutdown")
@@ -144,6 +157,15 @@ class Vm:
             raise VmmError(409, "The dump cannot be written", "nothing is left of the machine")
         self._attempt("The dump cannot be written", lambda: coredump.write(self._running_machine(), path))
 
+    def snapshot(self, folder: Path) -> None:
+        from nova_lite.hv.vmm import snapshot
+
+        config, machine = self._check("vm.snapshot"), self._running_machine()
+        self._attempt(
+            "The VM cannot be saved", lambda: snapshot.write(machine, config.document, self._operating_system, folder)
+        )
+        self._emit("saved", "api")
+
     def resize(self, wanted: dict[str, int]) -> None:
         from nova_lite.hv.vmm import resize
 
@@ -193,120 +215,20 @@ class Vm:
         """The first line of an event stream: where things stand."""
         return self._document("subscribed", "api")
 
-    # -- what the guest does ------------------------------------------------------------------------------------
-
-    def _on_machine_event(self) -> None:
-        # One event ends a boot; what might follow it (Linux resets by two ways, one after the other) is of that boot.
-        for event in self._running_machine().poll_events():
-            if event.kind == "guest_panic" and self._running_machine().state in ("running", "paused"):
-                self._on_panic(event)
-                continue
-            if event.kind == "console_panic":
-                self._on_console_panic(event)
-                continue
-            if event.kind == "eject":
-                self._take_ejected()
-                continue
-            if self._panic is not None:  # whatever it did after that: restart, switch itself off
-                self._on_crash(self._panic)
-            elif event.kind in ("reset", "watchdog") or self._is_restart(event):
-                if event.kind == "watchdog":
-                    LOG.warning("The machine is reset: %s", event)
-                    self._detail = str(event)
-                    self._emit("watchdog", "guest")
-                self._on_guest_reset()
-            elif event.crashed:
-                self._on_crash(event)
-            else:
-                self._release()
-                self._become(SHUTDOWN, "shutdown", "guest", str(event))
-            break
-
-    def _take_ejected(self) -> None:
-        if self._hotplug is not None:
-            self._config = self._hotplug.take_ejected(self._created(), self._running_machine())
-
-    def _on_panic(self, event: Event) -> None:
-        if self._panic is None:
-            self._panic = event
-            self._loop.at(time.monotonic() + _LAST_WORDS, lambda: self._on_crash(event))
-
-    def _on_console_panic(self, event: Event) -> None:
-        from nova_lite.hv.vmm import panic
-
-        if self._panic is None and self._suspect is None:
-            self._suspect = panic.Suspect(self._running_machine(), event)
-            self._loop.at(time.monotonic() + _LAST_WORDS, self._examine)
-
-    def _examine(self) -> None:
-        """Does a guest stand still whose console tells of a panic? Then it has crashed; else nothing has happened."""
-        from nova_lite.hv.vmm import panic
-
-        machine, suspect, verdict = self._running_machine(), self._suspect, None
-        if self.state == RUNNING:  # a paused one is looked at when it goes on
-            try:
-                machine.pause()
-                self._on_machine_event()
-                if self._suspect is not suspect or machine.state != "paused":  # it has ended meanwhile, by itself
-                    return
-                verdict = suspect.look()
-                machine.resume()
-                self._take_ejected()
-            except MachineError as error:
-                LOG.warning("It cannot be told whether the guest has panicked: %s", error)
-                return
-        if verdict is None:
-            self._loop.at(time.monotonic() + panic.INTERVAL, self._examine)
-        elif verdict:
-            self._on_crash(suspect.event)
-        else:
-            self._suspect = None
-            machine.watch_console()
-
-    def _is_restart(self, event: Event) -> bool:
-        return event.kind == "triple_fault" and self._restarts.may_follow_triple_fault() and self._operating_system
-
-    def _on_guest_reset(self) -> None:
-        delay = self._restarts.delay()
-        if delay:
-            self._reset_due = True
-            self._loop.at(time.monotonic() + delay, self._restart_for_guest)
-        else:
-            self._restart_for_guest()
-
-    def _restart_for_guest(self) -> None:
-        try:
-            self._restart("guest")
-        except VmmError as error:
-            LOG.error("The guest asked for a reset, but: %s", error)
-            self._become(CRASHED, "crashed", "guest", f"the machine could not be started again: {error}")
-
-    def _on_crash(self, event: Event) -> None:
-        LOG.warning("The machine crashed: %s", event)
-        # Memory and registers stay until somebody has dumped them or wants no more of the machine; nothing else does.
-        self._forget_reset()
-        machine = self._running_machine()
-        self._loop.unwatch(machine.eventfd)
-        machine.stop()
-        self._close_consoles()
-        told_by_console = event.kind == "console_panic"
-        self._crash = {
-            "kind": "guest_panic" if told_by_console else event.kind,
-            "vcpu": event.vcpu,
-            "rip": f"{event.rip:#x}",
-            "bytes": "" if told_by_console else event.detail.hex(" "),
-        }
-        detail = str(event)
-        if event.kind == "triple_fault" and self._operating_system:
-            detail += f"; not started again after {TRIPLE_FAULTS} of them within {TRIPLE_FAULTS_WITHIN:.0f} s"
-        self._become(CRASHED, "crashed", "guest", detail)
-
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _created(self) -> VmConfig:
         if self._config is None:
             raise NotCreated
         return self._config
+
+    def _build(self, config: VmConfig, slots: Mapping[str, int] | None = None) -> Machine:
+        consoles = self._consoles = Consoles(
+            config, self._loop, self.serial_input, self.console_input, self.resize_console, self._request_exit
+        )
+        machine = self._attempt("The VM cannot be built", lambda: assembly.build(config, consoles, slots or {}))
+        self._machine = machine
+        return machine
 
     def _machine_if_on(self) -> Machine | None:
         return self._machine if self.state in (RUNNING, PAUSED) else None
@@ -366,7 +288,7 @@ class Vm:
             raise VmmError(400, sentence, str(error)) from error
         except (MachineError, OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise VmmError(500, sentence, reason) from error
+            raise VmmError(400 if isinstance(error, FileExistsError) else 500, sentence, reason) from error
 
     def _running_machine(self) -> Machine:
         assert self._machine is not None

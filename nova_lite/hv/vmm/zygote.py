@@ -127,7 +127,11 @@ def _run_vmm(request: dict[str, Any], report: _Report, given: list[int], place: 
     try:
         for card in request["config"].get("net", ()):
             card["fds"] = [_FIRST_KEPT + 1 + number for number in card["fds"]]
-        server.boot(config.parse(request["config"], with_descriptors=True))
+        vm_config = config.parse(request["config"], with_descriptors=True)
+        if request["restore"] is None:
+            server.boot(vm_config)
+        else:
+            server.restore(vm_config, Path(request["restore"]))
         report.send({"ready": True})
         report.close()
         server.run()
