@@ -372,6 +372,10 @@ class Paths:
         """Folder of the disks of a server's own."""
         return self.instances / uuid / "disks"
 
+    def saved_machine(self, uuid: str) -> Path:
+        """Folder with memory and devices of a suspended server."""
+        return self.instances / uuid / "suspended"
+
     def config_drive(self, uuid: str) -> Path:
         return self.instances / uuid / "disk.config"
 

@@ -261,6 +261,14 @@ class API(
         """Let a paused server run on."""
         self._accept(context, instance, states.UNPAUSE)
 
+    def suspend(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Save an active server's memory on disk and free the host of it."""
+        self._accept(context, instance, states.SUSPEND)
+
+    def resume(self, context: RequestContext, instance: objects.Instance) -> None:
+        """Let a suspended server go on where it was."""
+        self._accept(context, instance, states.RESUME)
+
     def reboot(self, context: RequestContext, instance: objects.Instance, hard: bool) -> None:
         """Soft: reset an active machine. Hard: a new VM process, also for stopped, paused or failed servers."""
         self._accept(context, instance, states.REBOOT_HARD if hard else states.REBOOT, {"hard": hard})

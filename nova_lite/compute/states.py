@@ -49,6 +49,8 @@ START = Verb("start", ("stopped",), task_state="powering-on")
 STOP = Verb("stop", ("active", "error"), task_state="powering-off")
 PAUSE = Verb("pause", ("active",), task_state="pausing")
 UNPAUSE = Verb("unpause", ("paused",), task_state="unpausing")
+SUSPEND = Verb("suspend", ("active",), task_state="suspending")
+RESUME = Verb("resume", ("suspended",), task_state="resuming")
 REBOOT = Verb("reboot", ("active",), task_state="rebooting", working="reboot_started")
 REBOOT_HARD = Verb(
     "reboot",

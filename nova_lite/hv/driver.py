@@ -187,6 +187,16 @@ class Driver(abc.ABC):
     def resume(self, uuid: str) -> None: ...
 
     @abc.abstractmethod
+    def suspend(self, uuid: str) -> None:
+        """Save the machine of a VM, running or paused, on disk and end its process; nothing to do when that was done.
+        When it cannot be saved it runs on. ``power_on``, ``power_off`` and a hard reboot forget what was saved."""
+
+    @abc.abstractmethod
+    def restore(self, spec: MachineSpec) -> MachineInfo:
+        """Let a suspended VM go on where it was saved; nothing to do when it runs. Cards and disks must be those that
+        it had."""
+
+    @abc.abstractmethod
     def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
         """Plug a disk into a VM that runs or is paused; nothing to do when none does, or when it has the disk."""
 

@@ -36,6 +36,10 @@ Host = MutableMapping[str, tuple[MachineInfo, bytes]]
 _STATE_OF_EVENT = {"shutdown": PowerState.SHUTDOWN, "crashed": PowerState.CRASHED, "gone": PowerState.SHUTDOWN}
 
 
+#: Of a machine that is not there, but could go on.
+_SAVED = "saved"
+
+
 class FolderHost(MutableMapping[str, tuple[MachineInfo, bytes]]):
     """A host on disk: one file per machine, replaced as a whole."""
 
@@ -194,6 +198,25 @@ class FakeDriver(Driver):
 
     def resume(self, uuid: str) -> None:
         self._change("resume", uuid, PowerState.RUNNING)
+
+    def suspend(self, uuid: str) -> None:
+        with self._verb("suspend", uuid):
+            info, console = self._get(uuid)
+            if info.detail != _SAVED:
+                self._running(uuid)
+            self._host[uuid] = (MachineInfo(uuid, PowerState.SHUTDOWN, detail=_SAVED), console)
+
+    def restore(self, spec: MachineSpec) -> MachineInfo:
+        with self._verb("restore", spec.uuid):
+            info, console = self._get(spec.uuid)
+            if not self._is_on(spec.uuid):
+                if info.detail != _SAVED:
+                    raise DriverError("What the server had in memory when it was suspended is gone.")
+                pid = self._next_pid()
+                info = MachineInfo(spec.uuid, PowerState.RUNNING, pid, pid, spec.memory_mb, spec.vcpus)
+                self.specs[spec.uuid] = spec
+                self._host[spec.uuid] = (info, console)
+            return info
 
     def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
         with self._verb("attach_disk", uuid):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from pathlib import Path
 
 import nova_lite
 from nova_lite.hv.driver import Capabilities
+
+LOG = logging.getLogger(__name__)
 
 _KVM_MODULES = ("kvm_intel", "kvm_amd", "kvm_pvm")
 
@@ -59,3 +62,16 @@ def _cpu_info() -> dict[str, object]:
             "threads": max(1, siblings // max(1, cores)),
         },
     }
+
+
+def say_what_kvm(kind: str) -> None:
+    """Log what an administrator should know of this host's KVM."""
+    if kind == "none":
+        LOG.error("/dev/kvm cannot be used here: no server can be started")
+    elif kind == "kvm-pvm":
+        LOG.warning(
+            "This host's KVM is kvm-pvm, which has no hardware virtualization: guests are slow, and a server with an "
+            "unmodified Linux ends in ERROR at the first instruction that KVM cannot emulate"
+        )
+    else:
+        LOG.info("This host's KVM is %s", kind)

@@ -6,7 +6,6 @@ before it does anything else. A start that was cut off therefore ends in a VMM t
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
 import os
@@ -19,21 +18,27 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.conf import Paths
-from nova_lite.hv import console_log, device_hotplug, host, resized_disks, server_disks, vm_config, vmm_process, watcher
+from nova_lite.hv import (
+    console_log,
+    host,
+    kvm_devices,
+    server_disks,
+    suspension,
+    vm_config,
+    vmm_process,
+    watcher,
+)
 from nova_lite.hv.driver import (
     Capabilities,
-    DiskSpec,
-    Driver,
     DriverError,
     MachineEvent,
     MachineInfo,
     MachineNotFound,
     MachineSpec,
-    NicSpec,
     PowerState,
 )
+from nova_lite.hv.kvm_devices import ANSWER, DeviceVerbs
 from nova_lite.hv.vmm import client, loader, process, record, spawner
-from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
 from nova_lite.hv.vmm_process import VmmProcess
 
 LOG = logging.getLogger(__name__)
@@ -46,11 +51,9 @@ _POWER_STATES = {
     "Crashed": PowerState.CRASHED,
 }
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Seconds a VMM may take to answer.
-ANSWER = 10.0
 
 
-class KvmDriver(Driver):
+class KvmDriver(DeviceVerbs):
     """VMs of the host in ``paths.instances``, one folder each. ``console_log_size`` in bytes."""
 
     def __init__(self, paths: Paths, console_log_size: int = console_log.DEFAULT_CAPACITY) -> None:
@@ -66,7 +69,7 @@ class KvmDriver(Driver):
 
     def start(self, on_event: Callable[[MachineEvent], None]) -> None:
         self._paths.make()
-        _say_what_kvm(host.kvm_kind())
+        host.say_what_kvm(host.kvm_kind())
         self._spawner.start()
         self._watcher = watcher.Watcher(on_event)
         self._watcher.start()
@@ -110,6 +113,7 @@ class KvmDriver(Driver):
             if running is not None:
                 return running
             self._end(spec.uuid)  # one that is switched off or crashed, and what a dead one left
+            suspension.forget(self._paths.saved_machine(spec.uuid))
             self._make_folder(spec.uuid)
             for disk in spec.disks:
                 server_disks.check(disk)
@@ -118,6 +122,7 @@ class KvmDriver(Driver):
     def power_off(self, uuid: str) -> None:
         with self._verb(uuid):
             self._end(uuid)
+            suspension.forget(self._paths.saved_machine(uuid))
 
     def reboot(self, spec: MachineSpec, hard: bool) -> MachineInfo:
         with self._verb(spec.uuid):
@@ -147,58 +152,35 @@ class KvmDriver(Driver):
     def resume(self, uuid: str) -> None:
         self._change(uuid, "vm.resume", PowerState.RUNNING)
 
-    def attach_disk(self, uuid: str, disk: DiskSpec) -> None:
+    def suspend(self, uuid: str) -> None:
+        saved = self._paths.saved_machine(uuid)
         with self._verb(uuid):
-            if self._current(uuid) is None:
-                return
-            server_disks.check(disk)
-            with _said(uuid):
-                device_hotplug.attach_disk(self._paths.vmm_socket(uuid), disk)
+            running = self._running(uuid)
+            if running is None:
+                if saved.is_dir():
+                    return  # it was done, and who asked for it did not live to hear of it
+                raise MachineNotFound("The VM does not run.")
+            suspension.forget(saved)  # of an attempt that ended before its VM did
+            self.pause(uuid)
+            try:
+                seconds = ANSWER + running.memory_mb / suspension.SLOWEST
+                self._request(uuid, "PUT", "vm.snapshot", {"destination_url": f"file://{saved}"}, seconds)
+            except DriverError:
+                self.resume(uuid)
+                raise
+            self._end(uuid)
 
-    def detach_disk(self, uuid: str, device_name: str, seconds: float) -> bool:
-        return self._detach(uuid, device_name, seconds)
-
-    def attach_nic(self, uuid: str, nic: NicSpec) -> bool:
-        with self._verb(uuid):
-            if self._current(uuid) is None:
-                return False
-            with _said(uuid):
-                return device_hotplug.attach_nic(self._paths.vmm_socket(uuid), nic)
-
-    def detach_nic(self, uuid: str, nic_id: str, seconds: float) -> bool:
-        return self._detach(uuid, nic_id, seconds)
-
-    def _detach(self, uuid: str, name: str, seconds: float) -> bool:
-        with self._verb(uuid):
-            if self._current(uuid) is None:
-                return True
-        with _said(uuid):  # others may ask for the VM while its guest takes its time
-            return device_hotplug.detach(self._paths.vmm_socket(uuid), name, seconds)
-
-    def log_disk(self, uuid: str, device_name: str, on: bool) -> int:
-        action = "start" if on else "stop"
-        answer = self._request(uuid, "PUT", "vm.disk-log", {"id": device_name, "action": action})
-        return int(answer.get("part_size", 0))
-
-    def written_parts(self, uuid: str, device_name: str) -> bytes:
-        answer = self._request(uuid, "PUT", "vm.disk-log", {"id": device_name, "action": "take"})
-        return base64.b64decode(answer["parts"])
-
-    def remove_disk(self, uuid: str, disk: DiskSpec) -> None:
-        with self._off(uuid):
-            server_disks.remove(disk)
-
-    def resize_disks(self, spec: MachineSpec) -> None:
-        with self._off(spec.uuid):
-            resized_disks.resize(self._paths.disks(spec.uuid), spec.disks)
-
-    def restore_disks(self, uuid: str) -> None:
-        with self._off(uuid):
-            resized_disks.restore(self._paths.disks(uuid))
-
-    def forget_disks(self, uuid: str) -> None:
-        with self._verb(uuid):
-            resized_disks.forget(self._paths.disks(uuid))
+    def restore(self, spec: MachineSpec) -> MachineInfo:
+        saved = self._paths.saved_machine(spec.uuid)
+        with self._verb(spec.uuid):
+            if self._running(spec.uuid) is None:
+                self._end(spec.uuid)
+                for disk in spec.disks:
+                    server_disks.check(disk)
+                self._start_vmm(spec, saved)
+            suspension.forget(saved)  # before the guest writes to its disks: the two fit no longer then
+            self.resume(spec.uuid)
+            return self.info(spec.uuid)
 
     def destroy(self, uuid: str) -> None:
         folder = self._folder(uuid)
@@ -256,7 +238,8 @@ class KvmDriver(Driver):
 
     # -- one VMM ------------------------------------------------------------------------------------------------
 
-    def _start_vmm(self, spec: MachineSpec) -> MachineInfo:
+    def _start_vmm(self, spec: MachineSpec, saved: Path | None = None) -> MachineInfo:
+        """A new VMM; paused, where one was ``saved``."""
         folder, path = self._folder(spec.uuid), self._paths.vmm_socket(spec.uuid)
         try:
             record.write(folder, record.Record(spec.uuid, self._boot_id))
@@ -264,8 +247,11 @@ class KvmDriver(Driver):
             raise DriverError(f"The VM's record cannot be written: {error.strerror}.") from error
         try:
             with vm_config.taps(spec) as (cards, fds):
-                config = vm_config.of(spec, self._paths, self._console_log_size)
-                spawned = self._spawner.spawn(path, spec.uuid[:8], config | cards, fds)
+                if saved is None:
+                    config = vm_config.of(spec, self._paths, self._console_log_size) | cards
+                else:
+                    config = suspension.config(saved, cards)
+                spawned = self._spawner.spawn(path, spec.uuid[:8], config, fds, saved)
         except spawner.SpawnFailed as error:
             # Whatever it was, a VMM may have come of it: one that a dead driver asked for, or ours after its time.
             running = self._running(spec.uuid)
@@ -279,7 +265,8 @@ class KvmDriver(Driver):
         if vmm is None:
             raise DriverError("The VM's process ended as soon as it had started.")
         self._keep(spec.uuid, vmm)
-        return MachineInfo(spec.uuid, PowerState.RUNNING, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
+        state = PowerState.RUNNING if saved is None else PowerState.PAUSED
+        return MachineInfo(spec.uuid, state, spawned.pid, spawned.start_time, spec.memory_mb, spec.vcpus)
 
     def _current(self, uuid: str) -> VmmProcess | None:
         """The VMM that serves this VM now, adopted if we did not know it."""
@@ -340,11 +327,11 @@ class KvmDriver(Driver):
             if self.info(uuid).power_state != wanted:
                 self._request(uuid, "PUT", command)
 
-    def _request(self, uuid: str, method: str, name: str, body: object = None) -> Any:
+    def _request(self, uuid: str, method: str, name: str, body: object = None, timeout: float = ANSWER) -> Any:
         if uuid not in self._vmms:
             raise MachineNotFound("The VM does not run.")
-        with _said(uuid):
-            return client.request(self._paths.vmm_socket(uuid), method, name, body, timeout=ANSWER)
+        with kvm_devices.said(uuid):
+            return client.request(self._paths.vmm_socket(uuid), method, name, body, timeout=timeout)
 
     @contextlib.contextmanager
     def _verb(self, uuid: str) -> Iterator[None]:
@@ -379,30 +366,6 @@ class KvmDriver(Driver):
                 console_log.create(log, self._console_log_size)
         except OSError as error:
             raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
-
-
-@contextlib.contextmanager
-def _said(uuid: str) -> Iterator[None]:
-    """What a VMM refuses or does not answer, as a DriverError."""
-    try:
-        yield
-    except VmmRefused as error:
-        raise DriverError(f"{error}.") from error
-    except VmmUnreachable as error:
-        LOG.warning("VM %s: %s", uuid, error)
-        raise DriverError("The VM's process does not answer.") from error
-
-
-def _say_what_kvm(kind: str) -> None:
-    if kind == "none":
-        LOG.error("/dev/kvm cannot be used here: no server can be started")
-    elif kind == "kvm-pvm":
-        LOG.warning(
-            "This host's KVM is kvm-pvm, which has no hardware virtualization: guests are slow, and a server with an "
-            "unmodified Linux ends in ERROR at the first instruction that KVM cannot emulate"
-        )
-    else:
-        LOG.info("This host's KVM is %s", kind)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -23,7 +23,7 @@ from tests.unit.computing import HOST, Computing, eventually
 PATIENCE = 60.0
 
 ROOT = Path(__file__).parent.parent.parent
-ACTIONS = ("create", "stop", "start", "reboot", "pause", "unpause", "delete")
+ACTIONS = ("create", "stop", "start", "reboot", "pause", "unpause", "suspend", "resume", "delete")
 
 
 @pytest.fixture
@@ -61,7 +61,11 @@ def request(hosting: Computing, action: str) -> objects.Instance:
         return hosting.create()
     hosting.start_agent()
     made = hosting.running()
-    needed = {"start": ("stop", "stopped"), "unpause": ("pause", "paused")}.get(action)
+    needed = {
+        "start": ("stop", "stopped"),
+        "unpause": ("pause", "paused"),
+        "resume": ("suspend", "suspended"),
+    }.get(action)
     if needed is not None:
         getattr(hosting.api, needed[0])(hosting.me, made)
         hosting.settled(made, needed[1])
@@ -89,6 +93,7 @@ def assert_all_agree(hosting: Computing, made: objects.Instance, vm_state: str) 
         assert hosting.driver.list() == []
     else:
         expected = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN, "paused": PowerState.PAUSED}
+        expected["suspended"] = PowerState.SHUTDOWN
         assert hosting.driver.info(made.uuid).power_state is expected[vm_state]
         assert found.power_state == int(expected[vm_state])
         assert [machine.uuid for machine in hosting.driver.list()] == [made.uuid]
@@ -101,10 +106,10 @@ def test_an_accepted_operation_survives_the_agents_end_at(hosting: Computing, po
     made = request(hosting, action)
     run_until_crash(hosting, point)
     hosting.start_agent()
-    ends = {"stop": "stopped", "pause": "paused", "delete": "deleted"}
+    ends = {"stop": "stopped", "pause": "paused", "suspend": "suspended", "delete": "deleted"}
     assert_all_agree(hosting, made, ends.get(action, "active"))
     operation = hosting.operations(made)[-1]
-    already_ended, never_claimed = point.endswith("end:after"), point.endswith("claim:before")
+    already_ended, never_claimed = point.endswith(":end:after"), point.endswith(":claim:before")
     assert operation.attempts == (1 if already_ended or never_claimed else 2)
     if action == "create":
         assert hosting.driver.boots(made.uuid) == 1  # run again does not mean booted again

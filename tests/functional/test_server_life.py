@@ -64,6 +64,8 @@ def test_a_server_lives_and_its_operations_tell(living: Cloud) -> None:
     for action, value, becomes in (
         ("pause", None, "PAUSED"),
         ("unpause", None, "ACTIVE"),
+        ("suspend", None, "SUSPENDED"),
+        ("resume", None, "ACTIVE"),
         ("reboot", {"type": "soft"}, "ACTIVE"),
         ("stop", None, "SHUTOFF"),
         ("start", None, "ACTIVE"),
@@ -77,7 +79,7 @@ def test_a_server_lives_and_its_operations_tell(living: Cloud) -> None:
     assert shown["launched_at"] is not None
     actions = living("GET", f"/servers/{server_id}/os-instance-actions", "2.58").json["instanceActions"]
     assert [action["action"] for action in actions] == [
-        *("reboot", "start", "stop", "reboot", "unpause", "pause", "create"),
+        *("reboot", "start", "stop", "reboot", "resume", "suspend", "unpause", "pause", "create"),
     ]
     assert ended(living, living("DELETE", f"/servers/{server_id}", "3.0"))["state"] == "done"
     assert living("GET", f"/servers/{server_id}").status_code == 404

@@ -23,6 +23,8 @@ ACTIONS: dict[str, tuple[str, Any, set[str] | None]] = {
     "reboot": ("reboot", {"type": "SOFT"}, {"active"}),
     "pause": ("pause", None, {"active"}),
     "unpause": ("unpause", None, {"paused"}),
+    "suspend": ("suspend", None, {"active"}),
+    "resume": ("resume", None, {"suspended"}),
     "shelve": ("shelve", None, QUIET),
     "shelveOffload": ("shelveOffload", None, {"shelved"}),
     "unshelve": ("unshelve", None, {"shelved", "shelved_offloaded"}),

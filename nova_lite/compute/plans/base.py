@@ -18,6 +18,7 @@ Step = Callable[[Host, objects.Instance, objects.Operation], None]
 ACTIVE: Columns = {"vm_state": "active", "power_state": int(PowerState.RUNNING)}
 STOPPED: Columns = {"vm_state": "stopped", "power_state": int(PowerState.SHUTDOWN)}
 PAUSED: Columns = {"vm_state": "paused", "power_state": int(PowerState.PAUSED)}
+SUSPENDED: Columns = {"vm_state": "suspended", "power_state": int(PowerState.SHUTDOWN)}
 CRASHED: Columns = {"vm_state": "error", "power_state": int(PowerState.CRASHED)}
 
 

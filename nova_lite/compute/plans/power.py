@@ -1,4 +1,4 @@
-"""Turning servers on and off: start, stop, reboot, pause and unpause; and the interrupt of a crash dump."""
+"""Turning servers on and off: start, stop, reboot, pause, suspend and back; and the interrupt of a crash dump."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 from nova_lite import objects
 from nova_lite.compute import states
-from nova_lite.compute.plans.base import ACTIVE, PAUSED, STOPPED, Plan
+from nova_lite.compute.plans.base import ACTIVE, PAUSED, STOPPED, SUSPENDED, Columns, Plan
 from nova_lite.compute.server_host import Host
-from nova_lite.hv.driver import DriverError
+from nova_lite.hv.driver import DriverError, PowerState
 
 LOG = logging.getLogger(__name__)
 
@@ -56,6 +56,20 @@ def _unpause(host: Host, instance: objects.Instance, operation: objects.Operatio
     host.driver.resume(instance.uuid)
 
 
+def _suspend(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.driver.suspend(instance.uuid)
+
+
+def _resume(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    host.driver.restore(host.boot_spec(instance))
+    host.wiring.started(instance)
+
+
+def _still_suspended(host: Host, instance: objects.Instance, operation: objects.Operation) -> Columns:
+    """A server that could not be resumed keeps what was saved: it may be tried again, or be rebooted without it."""
+    return ACTIVE if host.info(instance.uuid).power_state is PowerState.RUNNING else SUSPENDED
+
+
 def _send_nmi(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.driver.send_nmi(instance.uuid)
 
@@ -70,6 +84,10 @@ PLANS = {
     ),
     "reboot": Plan(states.REBOOT, "compute_reboot_instance", (("reboot", _reboot),), ACTIVE),
     "pause": Plan(states.PAUSE, "compute_pause_instance", (("pause", _pause),), PAUSED),
+    "suspend": Plan(states.SUSPEND, "compute_suspend_instance", (("suspend", _suspend),), SUSPENDED),
+    "resume": Plan(
+        states.RESUME, "compute_resume_instance", (("resume", _resume),), ACTIVE, failed=_still_suspended
+    ),
     "trigger_crash_dump": Plan(
         states.TRIGGER_CRASH_DUMP, "compute_trigger_crash_dump", (("send_nmi", _send_nmi),), {}
     ),
