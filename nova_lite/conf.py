@@ -108,6 +108,12 @@ COMPUTE_OPTS = [
         min=0,
         help="Seconds after which a resize that nobody confirmed or reverted is confirmed; 0 for never.",
     ),
+    cfg.FloatOpt(
+        "space_check_interval",
+        default=10.0,
+        min=0.1,
+        help="Seconds between looks at the room that the host has for what guests write.",
+    ),
     cfg.IntOpt("max_image_disk_gb", default=1024, min=1, help="Largest disk that an image may hold, in GiB."),
     cfg.IntOpt(
         "max_local_block_devices",

@@ -34,6 +34,7 @@ from nova_lite.compute.node_server import NodeServer
 from nova_lite.compute.reconcile import Reconciler
 from nova_lite.compute.server_disks import ServerDisks
 from nova_lite.compute.server_host import Host
+from nova_lite.compute.space_checks import SpaceChecks
 from nova_lite.compute.volume_work import VolumeWork
 from nova_lite.compute.wiring import Wiring
 from nova_lite.compute.work import Work
@@ -87,6 +88,8 @@ class Agent:
         self._reconciler = Reconciler(host, conf.compute.resume_guests_state_on_host_boot)
         self._journal = Journal(self.database, self.host, Work(host), conf.compute.parallel_operations)
         self._volume_work = VolumeWork(self.database, volumes, driver, self.host, self._journal.submit)
+        folders = (self._paths.instances, self._paths.volumes)
+        self._space_checks = SpaceChecks(host, folders, conf.compute.space_check_interval, self._journal.submit)
         self._node_api = NodeServer(
             self._paths.agent_socket,
             {
@@ -115,6 +118,7 @@ class Agent:
             self._journal.submit(uuid, functools.partial(self._reconciler.settle, uuid))
         self._journal.start()
         self._volume_work.start()
+        self._space_checks.start()
         threading.Thread(target=self._heartbeat, name="heartbeat", daemon=True).start()
         self._network_checks.start()
         for pause, look in self._housekeeping.pauses():
@@ -125,6 +129,7 @@ class Agent:
         """Claim nothing more, finish or hand back what runs, let go of the VMs."""
         self._stopped.set()
         self._node_api.close()
+        self._space_checks.stop()
         self._volume_work.stop()
         self._journal.stop(_FINISH_SECONDS)
         self._network_checks.join()

@@ -226,3 +226,44 @@ def test_vm_configs_say_what_each_disk_is(spec, base):
     }
     assert swap["image_type"] == "Overlay" and "backing_file" not in swap
     assert (volume["image_type"], volume["readonly"]) == ("Raw", True)
+
+
+HIT = """
+import subprocess, sys
+from pathlib import Path
+from nova_lite.compute.agent import make_driver
+from nova_lite.compute.images import DISK
+from nova_lite.db import images as db_images
+from tests.unit.computing import Computing, eventually
+guest, state, instances = sys.argv[1:]
+hosting = Computing(Path(state), None, compute={"space_check_interval": 0.2})
+image = hosting.store.add("writing", Path(guest), "elf64").id
+with open(hosting.store.folder(image) / DISK, "wb") as file:  # in this namespace no process that reads disks can run
+    file.truncate(64 << 20)
+with hosting.database.write() as connection:
+    db_images.update(connection, image, disk=DISK, disk_format="raw", virtual_size=64 << 20)
+hosting.start_agent(make_driver(hosting.conf))
+try:
+    server = hosting.running(image_ref=image, flavor_ref="42")
+    eventually(lambda: hosting.get(server).vm_state == "error", "the server says so")
+    found = hosting.get(server)
+    print(found.fault.message)
+    assert found.power_state == 1
+    subprocess.run(["mount", "-o", "remount,size=256m", instances], check=True)
+    eventually(lambda: hosting.get(server).vm_state == "active", "there is room")
+    print(hosting.get(server).fault)
+    hosting.api.delete(hosting.me, hosting.get(server))
+    hosting.becomes(server, "deleted")
+finally:
+    hosting.close()
+"""
+
+
+@needs_mounts
+def test_a_server_whose_host_is_full_says_so_until_there_is_room(tmp_path):
+    guest = disk_guest.build(tmp_path / "writing.elf", write_mib=48)
+    state = tmp_path / "s"
+    state.mkdir()
+    said = on_a_small_disk(state / "instances", "24m", HIT, guest, state).splitlines()
+    assert said[0].startswith("The host has no space left: the guest gets I/O errors")
+    assert said[1] == "None"
