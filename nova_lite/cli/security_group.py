@@ -63,12 +63,13 @@ def create(settings: Settings, name: str, description: str, project: str) -> Non
 @_project_option
 @pass_settings
 def delete(settings: Settings, name: str, project: str) -> None:
-    """Delete the group NAME, a name or an id, that no server has and no rule names."""
+    """Delete the group NAME, a name or an id, that no server has, with rules of others that name it."""
     with open_database(settings) as database, database.write() as connection:
         group = _find(database, connection, identity("project", project), name, make_default=False)
         if db_groups.is_used(connection, group.id):
             raise exceptions.Conflict(f"Security Group {group.name} is in use.")
         db_groups.delete(connection, group.id)
+    _put_in_force(settings)
     click.echo(f"Deleted {group.id}.")
 
 

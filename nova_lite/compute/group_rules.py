@@ -60,7 +60,7 @@ def checked_rule(
         if ethertype == "IPv6":
             family = ipaddress.IPv6Network
         try:
-            remote_ip = str(family(remote_ip))
+            family(remote_ip, strict=False)  # kept as it was written, as Neutron does
         except ValueError as error:
             raise exceptions.Invalid(f"remote_ip: {error}") from error
     return objects.SecurityGroupRule(

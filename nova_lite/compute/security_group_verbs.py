@@ -77,7 +77,7 @@ class SecurityGroupVerbs(NetworkBase):
         return replace(group, **values)
 
     def delete_group(self, context: RequestContext, group: objects.SecurityGroup) -> None:
-        """SecurityGroupInUse while a port is in it or another group's rule names it; the default one stays."""
+        """With rules of others that name it. SecurityGroupInUse while a port is in it; the default one stays."""
         if group.name == db_groups.DEFAULT and not context.is_admin:
             raise SecurityGroupCannotRemoveDefault
         with self.database.write() as connection:
@@ -86,6 +86,7 @@ class SecurityGroupVerbs(NetworkBase):
             if db_groups.is_used(connection, group.id):
                 raise SecurityGroupInUse(group.id)
             db_groups.delete(connection, group.id)
+        self._put_in_force("The group is deleted")
 
     def list_group_rules(self, context: RequestContext) -> list[objects.SecurityGroupRule]:
         found = self.list_groups(context)

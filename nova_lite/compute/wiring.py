@@ -229,7 +229,7 @@ def layout_of(connection: Connection, host: str) -> Layout:
                 rule.protocol,
                 rule.port_range_min,
                 rule.port_range_max,
-                rule.remote_ip_prefix,
+                str(ipaddress.IPv4Network(rule.remote_ip_prefix, strict=False)) if rule.remote_ip_prefix else None,
                 rule.remote_group_id,
             )
         )

@@ -109,16 +109,16 @@ def unbind(connection: Connection, group_id: str, port_ids: Iterable[str]) -> No
 
 
 def is_used(connection: Connection, group_id: str) -> bool:
-    """Whether a port has it, or a rule of another group names it."""
+    """Whether a port has it."""
     in_ports = sa.exists().where(port_security_groups.c.security_group_id == group_id)
-    in_rules = sa.exists().where(
-        security_group_rules.c.remote_group_id == group_id, security_group_rules.c.security_group_id != group_id
-    )
-    return bool(connection.execute(sa.select(sa.or_(in_ports, in_rules))).scalar_one())
+    return bool(connection.execute(sa.select(in_ports)).scalar_one())
 
 
 def delete(connection: Connection, group_id: str) -> None:
-    connection.execute(sa.delete(security_group_rules).where(security_group_rules.c.security_group_id == group_id))
+    """With its rules, and those of other groups that let its members in or out."""
+    columns = security_group_rules.c
+    own_or_naming = sa.or_(columns.security_group_id == group_id, columns.remote_group_id == group_id)
+    connection.execute(sa.delete(security_group_rules).where(own_or_naming))
     connection.execute(sa.delete(security_groups).where(security_groups.c.id == group_id))
 
 

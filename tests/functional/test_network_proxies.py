@@ -205,9 +205,11 @@ def test_rules_of_security_groups(cloud: Cloud) -> None:
     by_group = add(ip_protocol="udp", group_id=default["id"]).json["security_group_rule"]
     assert by_group["group"] == {"name": "default", "tenant_id": "p1"} and by_group["ip_range"] == {}
     assert (by_group["from_port"], by_group["to_port"]) == (1, 65535)
+    within = add(ip_protocol="tcp", from_port=7, to_port=7, cidr="10.2.3.124/24").json["security_group_rule"]
+    assert within["ip_range"] == {"cidr": "10.2.3.124/24"}  # as it was written
     six = add(ip_protocol="tcp", from_port=1, to_port=2, cidr="::/0").json["security_group_rule"]
     assert six["ip_range"] == {"cidr": "::/0"}
-    assert len(cloud("GET", f"/os-security-groups/{default['id']}", "2.1").json["security_group"]["rules"]) == 5
+    assert len(cloud("GET", f"/os-security-groups/{default['id']}", "2.1").json["security_group"]["rules"]) == 6
     for wrong, text in (
         ({}, "Not enough parameters"),
         ({"ip_protocol": "tcp", "from_port": 2, "to_port": 1}, "Former value cannot be greater"),

@@ -278,11 +278,14 @@ def test_security_groups_and_rules(callers: Any) -> None:
     assert ada.call("PUT", f"security-groups/{group['id']}", name="http")["name"] == "http"
     assert ada.fail("PUT", f"security-groups/{default['id']}", 409, name="x") == "SecurityGroupCannotUpdateDefault"
     assert ada.fail("DELETE", f"security-groups/{default['id']}", 409) == "SecurityGroupCannotRemoveDefault"
+    naming = {"security_group_id": default["id"], "direction": "ingress", "remote_group_id": group["id"]}
+    ada.call("POST", "security-group-rules", 201, **naming)
     made, _ = network(ada)
     port = ada.call("POST", "ports", 201, network_id=made, security_groups=[group["id"]])["id"]
     assert ada.fail("DELETE", f"security-groups/{group['id']}", 409) == "SecurityGroupInUse"
     ada.call("DELETE", f"ports/{port}", 204)
     ada.call("DELETE", f"security-groups/{group['id']}", 204)
+    assert len(ada.call("GET", f"security-groups/{default['id']}")["security_group_rules"]) == 2
 
 
 def test_routers_and_their_interfaces(callers: Any) -> None:

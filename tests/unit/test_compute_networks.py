@@ -162,7 +162,7 @@ def test_servers_are_found_by_address(computing: Computing) -> None:
         (("ingress", "tcp", "22-", None, None), "port"),
         (("ingress", "tcp", "90-80", None, None), "port"),
         (("ingress", "icmp", "256", None, None), "port"),
-        (("ingress", "tcp", None, "10.0.0.1/8", None), "remote_ip"),
+        (("ingress", "tcp", None, "10.0.0.1/33", None), "remote_ip"),
         (("ingress", "tcp", None, "10.0.0.0/8", "group"), "remote_ip"),
     ],
 )

@@ -142,9 +142,9 @@ class ProjectSecurityGroupController(wsgi.Controller):
     @wsgi.route("DELETE", "/os-security-groups/{group_id}", policy=f"{_RULE}:delete")
     @wsgi.version(base="2.1", max="2.35")
     @wsgi.response(202)
-    @wsgi.expected_errors(400, 404)
+    @wsgi.expected_errors(400, 404, 503)
     def delete_group(self, req: wsgi.Request, obj: objects.SecurityGroup, params: wsgi.NoParams) -> None:
-        """Delete a security group that nothing uses; 400 while something does."""
+        """Delete a security group, with rules of others that name it; 400 while a server is in it."""
         with _nova_errors():
             self.compute.network.delete_group(req.context, obj)
 
@@ -211,4 +211,5 @@ def _range(cidr: Any) -> dict[str, Any]:
         raise exceptions.Invalid(f"{str(cidr)[:64]} is not a valid IP network.") from error
     if found.prefixlen == 0 and str(cidr).partition("/")[0].strip() not in ("0.0.0.0", "::"):
         raise exceptions.Invalid(f"Bad prefix for network in cidr {str(cidr)[:64]}")
-    return {"remote_ip": str(found), "ethertype": f"IPv{found.version}"}
+    written = str(cidr).strip()  # kept as it is, with a length
+    return {"remote_ip": written if "/" in written else str(found), "ethertype": f"IPv{found.version}"}

@@ -115,9 +115,9 @@ class SecurityGroupController(NetworkServiceController):
     @wsgi.route("DELETE", "/security-groups/{group_id}", policy="delete_security_group")
     @wsgi.version(base="2.1")
     @wsgi.response(204)
-    @wsgi.expected_errors(404, 409)
+    @wsgi.expected_errors(404, 409, 503)
     def delete_group(self, req: wsgi.Request, obj: objects.SecurityGroup, params: wsgi.NoParams) -> None:
-        """Delete a security group. 409 while a port is in it or another group's rule names it."""
+        """Delete a security group, with rules of others that name it. 409 while a port is in it."""
         self.network.delete_group(req.context, obj)
 
 
