@@ -376,3 +376,18 @@ def test_novas_proxy_shows_makes_and_deletes(volumes: Volumes) -> None:
     assert nova("POST", "/os-volumes", json={"volume": {"size": 0}}).status_code == 400
     assert nova("POST", "/os-volumes", json={"volume": {"size": 1, "snapshot_id": "x"}}).status_code == 404
     assert nova("DELETE", f"/os-snapshots/{snapshot['id']}").status_code == 404
+
+
+def test_what_was_cut_off_is_made_from_its_beginning(volumes: Volumes) -> None:
+    made = volumes.make()
+    body = {"snapshot": {"volume_id": made}}
+    snapshot = volumes("POST", "/v3/snapshots", json=body).json["snapshot"]["id"]
+    clone = volumes("POST", "/v3/volumes", json={"volume": {"source_volid": made}}).json["volume"]["id"]
+    paths = conf_module.paths(volumes.cloud.compute.conf)
+    for half in (paths.volume_snapshot(snapshot), paths.volume(clone)):  # as an agent leaves it that is killed
+        half.with_suffix(f"{half.suffix}.new").write_bytes(b"half")
+    volumes.agent()
+    assert volumes("GET", f"/v3/snapshots/{snapshot}").json["snapshot"]["status"] == "available"
+    assert volumes.status(clone) == "available"
+    assert volumes.beginning(clone, 4) == bytes(4)
+    assert not list(paths.volumes.glob("*.new"))

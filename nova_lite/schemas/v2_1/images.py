@@ -14,9 +14,9 @@ _query = {
     "type": types.any_query,
     "minRam": types.last(types.non_negative_integer),
     "minDisk": types.last(types.non_negative_integer),
-    "limit": types.last(types.non_negative_integer),
-    "page_size": types.last(types.non_negative_integer) | {"ext:ignored": True},
-    "offset": types.last(types.non_negative_integer) | {"ext:ignored": True},
+    "limit": types.last(types.positive_integer),
+    "page_size": types.last(types.positive_integer) | {"ext:ignored": True},
+    "offset": types.last(types.positive_integer) | {"ext:ignored": True},
     "marker": types.any_query,
 }
 _query_names = {"changes-since": "changes_since", "minRam": "min_ram", "minDisk": "min_disk"}
