@@ -85,14 +85,13 @@ def insert_image(
     root = next((device for device in devices if device.boot_index == 0), None)
     origin = _origin(connection, instance, root)
     size = root.size if root is not None else 0
-    own = {
+    said = {
         "image_type": "snapshot",
-        "instance_uuid": instance.uuid,
-        "base_image_ref": origin.id,
         "owner_id": instance.project_id,
         "image_location": "snapshot",
         "image_state": "available",
-    } | kind
+    }
+    own = {"instance_uuid": instance.uuid, "base_image_ref": origin.id} | kind  # what work goes by
     at = now()
     image = objects.Image(
         id=str(uuidlib.uuid4()),
@@ -109,7 +108,7 @@ def insert_image(
         cmdline=origin.cmdline,
         container_format="bare",
         disk_format="raw",
-        properties=origin.properties | metadata | own,
+        properties=origin.properties | said | metadata | own,
         created_at=at,
         updated_at=at,
     )

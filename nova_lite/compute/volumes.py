@@ -44,6 +44,11 @@ class VolumeVerbs(AcceptingVerbs):
         with self.database.read() as connection:
             return db_block_devices.volumes_of(connection, server_ids)
 
+    def is_attached(self, volume_id: str) -> bool:
+        """Whether any server, of whatever project, has it."""
+        with self.database.read() as connection:
+            return volume_id in db_volumes.attachments(connection, [volume_id])
+
     def volume_attachment(
         self, context: RequestContext, instance: objects.Instance, volume_id: str
     ) -> objects.BlockDevice:
@@ -219,11 +224,11 @@ def of_new_server(
 
 
 def boot_image(connection: Connection, devices: list[objects.BlockDevice], image_ref: str) -> str:
-    """The id of the image that a new server boots: its own, or its root volume's; "" where there is none."""
+    """The id of the image that a new server boots: its root volume's, or its own; "" where there is none."""
     for device in devices:
         if device.boot_index == 0 and device.destination_type == "volume":
             volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
-            return (volume.image_id if volume is not None else device.image_id) or ""
+            return (volume.image_id if volume is not None else device.image_id) or image_ref
     return image_ref
 
 

@@ -262,6 +262,13 @@ def test_the_image_is_named_in_a_header_until_2_44_and_in_the_body_from_2_45_on(
     assert answer.status_code == 202 and "/operations/" in answer.headers["location"] and answer.json["image_id"]
 
 
+def test_what_a_caller_says_of_an_image_stands_but_for_what_work_goes_by(cloud: Cloud, known: str) -> None:
+    given = {"image_type": "test", "instance_uuid": "none"}
+    image = create(cloud, known, "2.45", metadata=given).json["image_id"]
+    kept = cloud("GET", f"/images/{image}", "2.35").json["image"]["metadata"]
+    assert (kept["image_type"], kept["instance_uuid"]) == ("test", known)  # the second is what work goes by
+
+
 def test_what_makes_no_image(cloud: Cloud, known: str) -> None:
     assert create(cloud, known, "2.1", name="").status_code == 400
     assert create(cloud, known, "2.1", color="red").status_code == 400

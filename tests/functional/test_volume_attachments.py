@@ -212,3 +212,13 @@ def test_a_server_that_goes_without_a_host_gives_its_volumes_back(cloud: Cloud, 
     assert (status(cloud, stays), status(cloud, goes)) == ("available", "deleting")
     with cloud.compute.database.read() as connection:
         assert db_block_devices.of_servers(connection, [server]) == {}
+
+
+def test_assisted_snapshots_are_accepted_for_a_volume_that_a_server_has(cloud: Cloud, server: str) -> None:
+    path, service = "/os-assisted-volume-snapshots", "s1:p9:service,admin"
+    volume_id = attached(cloud, server)
+    wanted = {"snapshot_id": "s", "type": "qcow2", "new_file": "f", "id": "x"}
+    snapshot = {"volume_id": volume_id, "create_info": wanted}
+    answer = cloud("POST", path, "2.1", service, json={"snapshot": snapshot})
+    assert (answer.status_code, answer.json) == (200, {"snapshot": {"id": "x", "volumeId": volume_id}})
+    assert cloud("DELETE", f'{path}/x?delete_info={{"volume_id":"{volume_id}"}}', "2.1", service).status_code == 204

@@ -16,15 +16,14 @@ from typing import Any
 
 import yaml
 
+from nova_lite.hv import guests
 from tests.serving import COMMAND, PATIENCE, Serving, nova_lite, state_folder
 
 IMAGES = ("tempest", "tempest-alt")
 #: Name, vCPUs, MiB, GiB: the second one is larger, so that servers can be resized to it.
 FLAVORS = (("tempest", 1, 64, 1), ("tempest-alt", 1, 96, 2))
 _IMAGE_DISK = 16 << 20  # bytes; the guest never looks at its disk
-#: A guest that prints its command line and halts: the least that a server can be, and some lines to read.
-_GUEST = Path(__file__).parents[2] / "nova_lite" / "hv" / "guests" / "nothing_bootable.elf"
-_CMDLINE = "".join(f"line {number} of a server of Tempest's\n" for number in range(20))
+_GUEST = Path(__file__).with_name("guest.S")
 
 #: Several classes of tests work in one project after another, and a test that fails may leave a server behind.
 _SETTINGS = {
@@ -88,9 +87,14 @@ def accounts(state: Path, count: int) -> list[dict[str, Any]]:
 
 
 def _images(state: Path) -> tuple[str, str]:
-    with tempfile.NamedTemporaryFile(suffix=".raw") as disk:
-        disk.truncate(_IMAGE_DISK)
-        arguments = ("--kernel", str(_GUEST), "--cmdline", _CMDLINE, "--disk", disk.name, "--disk-format", "raw")
+    with tempfile.TemporaryDirectory() as folder:
+        disk, unlinked, guest = (Path(folder) / name for name in ("disk.raw", "guest.o", "guest.elf"))
+        with open(disk, "wb") as file:
+            file.truncate(_IMAGE_DISK)
+        subprocess.run(["as", "--64", "-o", unlinked, _GUEST], check=True)
+        linked = ("-m", "elf_x86_64", "-static", "-nostdlib", "-z", "noexecstack", "-T", guests.FOLDER / "elf.ld")
+        subprocess.run(["ld", *linked, "-o", guest, unlinked], check=True)
+        arguments = ("--kernel", str(guest), "--disk", str(disk), "--disk-format", "raw")
         first, second = (_run(state, "image", "add", name, *arguments).splitlines()[-1].strip() for name in IMAGES)
     return first, second
 

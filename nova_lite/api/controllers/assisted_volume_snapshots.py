@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import orjson
 
@@ -26,7 +26,8 @@ class DeleteParams(TypedDict, total=False):
 
 
 class AssistedVolumeSnapshotsController(wsgi.Controller):
-    """No volume here is of that kind: what Nova answers for a volume that it cannot help with."""
+    """No volume here is of that kind. Nova accepts such a request for any volume that a server has, finds out on the
+    host, and tells the Volume service, which asked; here nobody has to be told."""
 
     resource = "assisted_volume_snapshots"
 
@@ -35,12 +36,13 @@ class AssistedVolumeSnapshotsController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(400)
     @validation.schema(schemas.assisted_volume_snapshots.create)
-    def create(self, req: wsgi.Request, obj: None, params: CreateParams) -> None:
+    def create(self, req: wsgi.Request, obj: None, params: CreateParams) -> dict[str, Any]:
         """Have the hypervisor take a snapshot of a volume.
 
-        400: no volume here is a file of the Volume service. Its own snapshots are the Volume service's.
+        Without effect: no volume here is a file of the Volume service, which takes its snapshots itself.
         """
-        raise _no_such_volume(params["volume_id"])
+        self._check(params["volume_id"])
+        return {"id": params.get("id"), "volume_id": params["volume_id"]}
 
     @wsgi.route("DELETE", f"{_PATH}/{{snapshot_id}}", policy="os_compute_api:os-assisted-volume-snapshots:delete")
     @wsgi.version(base="2.1", max="2.104")
@@ -50,14 +52,14 @@ class AssistedVolumeSnapshotsController(wsgi.Controller):
     def delete(self, req: wsgi.Request, obj: None, params: DeleteParams) -> None:
         """Have the hypervisor delete a snapshot of a volume.
 
-        ``delete_info`` is a JSON document with the ``volume_id``. 400, as for create.
+        ``delete_info`` is a JSON document with the ``volume_id``. Without effect, as create.
         """
         try:
-            volume_id = orjson.loads(params.get("delete_info", ""))["volume_id"]
+            volume_id = str(orjson.loads(params.get("delete_info", ""))["volume_id"])
         except (orjson.JSONDecodeError, KeyError, TypeError, IndexError) as error:
             raise exceptions.Invalid("delete_info must be a JSON document with a volume_id.") from error
-        raise _no_such_volume(str(volume_id)[:255])
+        self._check(volume_id)
 
-
-def _no_such_volume(volume_id: str) -> exceptions.Invalid:
-    return exceptions.Invalid(f"No volume Block Device Mapping with id {volume_id}.")
+    def _check(self, volume_id: str) -> None:
+        if not self.compute.is_attached(volume_id):
+            raise exceptions.Invalid(f"No volume Block Device Mapping with id {volume_id[:255]}.")

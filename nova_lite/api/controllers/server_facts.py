@@ -159,12 +159,14 @@ def addresses_of(ports: list[objects.Port]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _addresses(instance: objects.Instance, ports: list[objects.Port]) -> dict[str, Any]:
-    """A server without cards is in the default group as far as it goes."""
+    """A server without cards is in the default group as far as it goes; one whose cards have no group shows none."""
     addresses = addresses_of(ports)
     names = {"type": "OS-EXT-IPS:type", "mac_addr": "OS-EXT-IPS-MAC:mac_addr"}
     groups = dict.fromkeys(name for port in ports for name in port.security_groups.values())
+    if not ports:
+        groups = {"default": None}
     return {
-        "security_groups": [{"name": name} for name in groups or ["default"]],
+        **({"security_groups": [{"name": name} for name in groups]} if groups else {}),
         "addresses": {
             network: [{names.get(key, key): value for key, value in item.items()} for item in items]
             for network, items in addresses.items()

@@ -16,6 +16,10 @@ create_input_2_1 = wrapped(
     "snapshot",
     closed({"volume_id": _text, "create_info": closed(_create_info, optional=["id"])}),
 )
+create_output_2_1 = wrapped(
+    "snapshot",
+    closed({"id": types.string_or_null, "volumeId": types.string}, mapping={"volumeId": "volume_id"}),
+)
 
 _delete_query = {"delete_info": types.any_query}
 delete_query_2_1 = types.lax_query(_delete_query)
