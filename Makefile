@@ -8,7 +8,7 @@ JOBS ?= 2
 TEMPEST_DRIVER ?= kvm
 TEMPEST_CREDENTIALS ?= dynamic
 
-.PHONY: help bootstrap build demo serve test test-nested tempest fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested test-companions tempest fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 
 test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
 	@$(PY) -m pytest -p tests.tiers tests/nested
+
+test-companions: bootstrap ## Beside a real Keystone, installed from PyPI into build/ (three minutes, once)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[keystone]'
+	@$(PY) -m pytest tests/companions
 
 tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVER=fake TEMPEST_CREDENTIALS=accounts)
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \

@@ -48,7 +48,8 @@ API_OPTS = [
         "auth_strategy",
         default="token",
         choices=[
-            ("token", "a file of hashed tokens, see `nova-lite token`"),
+            ("token", "a file of hashed tokens, see `nova-lite token`, and passwords, see group [identity]"),
+            ("keystone", "tokens of a Keystone, see group [keystone_authtoken]; needs nova-lite[keystone]"),
             ("noauth2", "for tests only: the token says who the caller is"),
         ],
         help="How a caller proves who it is.",
@@ -286,11 +287,35 @@ IDENTITY_OPTS = [
     cfg.BoolOpt(
         "enabled",
         default=True,
-        help="Serve Identity v3 below /identity: users with passwords, projects, roles, a catalog. With [api] "
-        "auth_strategy = token only.",
+        help="Serve Identity v3 below /identity: users with passwords, projects, roles, a catalog; and with it the "
+        "services Image, Network and Volume. With [api] auth_strategy = token only; with keystone these are there "
+        "without it.",
     ),
     cfg.IntOpt("token_expiration", default=3600, min=1, help="Seconds that a token of the embedded service is good."),
     cfg.StrOpt("region", default="RegionOne", help="The region in the catalog."),
+]
+
+#: keystonemiddleware's own options, as far as they are wanted here; it registers and reads all of them itself.
+KEYSTONE_AUTHTOKEN_OPTS = [
+    cfg.StrOpt("www_authenticate_uri", help="Where clients find Keystone: named in answers with status 401."),
+    cfg.StrOpt("auth_url", help="Where this service finds Keystone."),
+    cfg.StrOpt("auth_type", sample_default="password", help="How this service logs in to look at others' tokens."),
+    cfg.StrOpt("username", help="Its user; wants a role that may validate tokens, such as service or admin."),
+    cfg.StrOpt("password", secret=True, help="The user's password."),
+    cfg.StrOpt("user_domain_name", help="The user's domain."),
+    cfg.StrOpt("project_name", help="The project it logs in to."),
+    cfg.StrOpt("project_domain_name", help="That project's domain."),
+    cfg.StrOpt("interface", default="internal", help="Which of Keystone's endpoints in its catalog is asked."),
+    cfg.StrOpt("cafile", help="PEM file of the authorities that Keystone's certificate is checked by."),
+    cfg.IntOpt(
+        "token_cache_time",
+        default=300,
+        help="Seconds that a good token is remembered; so long a revoked one may still open the API. -1 asks each "
+        "time.",
+    ),
+    cfg.ListOpt("memcached_servers", help="host:port of memcached, to remember tokens for all workers together."),
+    cfg.ListOpt("service_token_roles", default=["service"], help="Roles of which a service token must have one."),
+    cfg.StrOpt("service_type", sample_default="compute", help="Needed for application credentials with access rules."),
 ]
 
 _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
@@ -311,7 +336,8 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
 
 def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator writes into etc/nova-lite.conf."""
-    return [(group or "DEFAULT", opts) for group, opts in _GROUPS]
+    documented = [*_GROUPS, ("keystone_authtoken", KEYSTONE_AUTHTOKEN_OPTS)]
+    return [(group or "DEFAULT", opts) for group, opts in documented]
 
 
 def new() -> cfg.ConfigOpts:

@@ -37,14 +37,16 @@ def state_folder() -> Iterator[Path]:
 class Serving:
     """A context manager around one service on ``state``; ``url`` and ``client`` once it is entered."""
 
-    def __init__(self, state: Path, *arguments: str) -> None:
+    def __init__(self, state: Path, *arguments: str, config: Path | None = None) -> None:
+        """:param config: a configuration file for it."""
         self.state = state
         self._arguments = arguments
+        self._config = ["--config-file", str(config)] if config is not None else []
         self.log = state.parent / f"serve-{id(self):x}.log"
         self.url = ""
 
     def __enter__(self) -> Serving:
-        argv = [*COMMAND, "--state-path", str(self.state), "serve", "--port", "0", *self._arguments]
+        argv = [*COMMAND, *self._config, "--state-path", str(self.state), "serve", "--port", "0", *self._arguments]
         self.process, self.url = start_serve(argv, self.log)
         return self
 

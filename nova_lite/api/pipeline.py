@@ -102,7 +102,7 @@ class Pipeline:
     def _authenticate(self, http: falcon.Request) -> Request:
         given = http.get_header("X-OpenStack-Request-ID")
         global_id = given if given and _REQUEST_ID.fullmatch(given) else None
-        context = self._strategy(http.get_header("X-Auth-Token"), http.context.request_id, global_id)
+        context = self._strategy(http.env, http.context.request_id, global_id)
         if context is None and (http.method, http.path) in self._service.anonymous:
             context = RequestContext(roles=[], request_id=http.context.request_id, global_request_id=global_id)
         if context is None:

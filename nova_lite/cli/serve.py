@@ -229,9 +229,11 @@ def url_of(listener: socket.socket) -> str:
 
 def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
     """Database, administrator, clouds.yaml: made once, said once."""
+    from nova_lite.api import auth
     from nova_lite.db.engine import Database
 
     paths, conf = settings.paths, settings.conf
+    auth.strategy(conf)  # what is wrong with its options is said here, not by a child that ends again and again
     database = Database(conf.database.connection or f"sqlite:///{paths.database}")
     database.upgrade()
     by_password = conf.identity.enabled and conf.api.auth_strategy == "token"

@@ -21,7 +21,8 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
 
     :param make: the Compute API, given the strategy that tells callers' tokens (None for what ``conf`` names).
     """
-    if not (conf.identity.enabled and conf.api.auth_strategy == "token"):
+    by_keystone = conf.api.auth_strategy == "keystone"
+    if not by_keystone and not (conf.identity.enabled and conf.api.auth_strategy == "token"):
         return make(None)
     from nova_lite.api import auth
     from nova_lite.embedded.identity import app as identity_app
@@ -29,14 +30,14 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
     from nova_lite.embedded.network import app as network_app
     from nova_lite.embedded.volume import app as volume_app
 
-    identity = identity_app.connect(conf, compute.database)
-    strategy = auth.strategy(conf, identity.tokens)
-    return Mounts(
-        make(strategy),
-        {
-            "/identity": identity_app.build(conf, engine, strategy, identity),
-            "/image": image_app.build(conf, engine, strategy, compute),
-            "/network": network_app.build(conf, engine, strategy, compute),
-            "/volume": volume_app.build(conf, engine, strategy, compute),
-        },
-    )
+    mounted: dict[str, WSGI] = {}
+    if by_keystone:
+        strategy = auth.strategy(conf)
+    else:
+        identity = identity_app.connect(conf, compute.database)
+        strategy = auth.strategy(conf, identity.tokens)
+        mounted["/identity"] = identity_app.build(conf, engine, strategy, identity)
+    mounted["/image"] = image_app.build(conf, engine, strategy, compute)
+    mounted["/network"] = network_app.build(conf, engine, strategy, compute)
+    mounted["/volume"] = volume_app.build(conf, engine, strategy, compute)
+    return Mounts(make(strategy), mounted)

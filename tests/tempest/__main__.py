@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.own_venv import own_venv
 from tests.tempest import results, settings
 from tests.tempest.cloud import accounts, cloud
 
@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--concurrency", type=int, default=2)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
-    bin_ = venv()
+    bin_ = own_venv("tempest", REQUIREMENTS, "Installing Tempest (a quarter of a minute)")
     into_a_network_namespace()
     started = time.monotonic()
     code = run(arguments, bin_)
@@ -44,20 +44,6 @@ def main() -> int:
 
 def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def venv() -> Path:
-    """Tempest's own virtual environment, made or made anew when its requirements have changed; its bin folder."""
-    home = ROOT / "build" / "tempest-venv"
-    stamp, wanted = home / "stamp", hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print("Installing Tempest (a quarter of a minute)", flush=True)
-        shutil.rmtree(home, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", str(REQUIREMENTS)], check=True)
-        stamp.write_text(wanted)
-    return home / "bin"
 
 
 def into_a_network_namespace() -> None:

@@ -1,0 +1,1 @@
+"""nova_lite beside a real Keystone: `make test-companions`."""
