@@ -51,4 +51,5 @@ def cloud(people: People, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     conf.write_text(settings(people))
     with state_folder() as state, Serving(state, "--driver", "fake", config=conf) as serving:
         people.add_endpoint("compute", "nova", f"{serving.url}/v2.1")
+        people.add_endpoint("image", "nova-image", f"{serving.url}/image")
         yield serving
