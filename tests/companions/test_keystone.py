@@ -117,6 +117,6 @@ def test_while_keystone_is_away_requests_are_told_so(people: People, cloud: Serv
 
 
 def test_the_embedded_identity_is_off_and_its_siblings_know_keystones_users(people: People, cloud: Serving) -> None:
-    assert call("POST", f"{cloud.url}/identity/v3/auth/tokens", None, {})[0] == 300  # as any path that is none: versions
+    assert call("POST", f"{cloud.url}/identity/v3/auth/tokens", None, {})[0] == 300  # no such path: versions
     assert call("GET", f"{cloud.url}/network/v2.0/networks", None)[0] == REFUSED
     assert call("GET", f"{cloud.url}/network/v2.0/networks", people.token("ada", "demo"))[0] == OPEN
