@@ -90,8 +90,8 @@ class Serving:
             modules = {
                 b"nova_lite.compute.agent": "agent",
                 b"nova_lite.cli.api_server": "API",
-                b"nova_lite.events.service": "event service",
+                b"nova_lite.connections": "connection service",
                 b"nova_lite.metadata.service": "metadata service",
             }
-            found[next((name for module, name in modules.items() if module in command), "serial proxy")] = int(line)
+            found |= {name: int(line) for module, name in modules.items() if module in command}
         return found

@@ -47,7 +47,7 @@ _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 def serve(
     settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None
 ) -> None:
-    """Run API, agent, event service, serial proxy and metadata service in the foreground.
+    """Run API, agent, connection service and metadata service in the foreground.
 
     The first start makes the state folder, the database, an administrator and a clouds.yaml, and says so. Ctrl-C or
     SIGTERM stops API and agent; VMs go on, and the next `nova-lite serve` finds them again.
@@ -80,13 +80,13 @@ def serve(
     with (
         only_one(paths) as holder,
         listen(conf.api.bind_host, conf.api.bind_port) as listener,
-        serial_proxy(settings) as proxy,
+        consoles_listener(settings) as consoles,
         notifications(paths) as notified,
     ):
         base_url = url_of(listener)
         from nova_lite.compute.consoles import base_url as consoles_url
 
-        console_url = [consoles_url(conf)] if proxy else []
+        console_url = [consoles_url(conf)] if consoles else []
         print(os.getpid(), base_url, *console_url, sep="\n", file=holder, flush=True)
         prepare(settings, base_url, is_new)
         children = [
@@ -105,11 +105,11 @@ def serve(
                 pass_fds=[listener.fileno()],
             ),
             Child(
-                "event service",
-                [*PYTHON, "-m", "nova_lite.events.service", *config_arguments(settings)],
+                "connection service",
+                [*PYTHON, "-m", "nova_lite.connections", *config_arguments(settings), *consoles_fd(consoles)],
                 child_environment(settings),
+                pass_fds=[consoles.fileno()] if consoles else [],
             ),
-            *proxy,
             *metadata_service(settings),
         ]
 
@@ -171,25 +171,19 @@ def only_one(paths: Paths) -> Iterator[TextIO]:
 
 
 @contextlib.contextmanager
-def serial_proxy(settings: Settings) -> Iterator[list[Child]]:
-    """The process behind the URLs of serial consoles, not started yet; none when they are switched off."""
+def consoles_listener(settings: Settings) -> Iterator[socket.socket | None]:
+    """Where the URLs of serial consoles lead; None when they are switched off."""
     group = settings.conf.serial_console
     if not group.enabled:
-        yield []
+        yield None
         return
     with listen(group.serialproxy_host, group.serialproxy_port, "--console-port") as listener:
         settings.conf.set_override("serialproxy_port", listener.getsockname()[1], group="serial_console")
-        yield [
-            Child(
-                "serial proxy",
-                [
-                    *(*PYTHON, "-m", "nova_lite.console.proxy", *config_arguments(settings)),
-                    *("--listen-fd", str(listener.fileno())),
-                ],
-                child_environment(settings),
-                pass_fds=[listener.fileno()],
-            )
-        ]
+        yield listener
+
+
+def consoles_fd(listener: socket.socket | None) -> list[str]:
+    return [] if listener is None else ["--consoles-fd", str(listener.fileno())]
 
 
 def metadata_service(settings: Settings) -> list[Child]:

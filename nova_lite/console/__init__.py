@@ -1,1 +1,1 @@
-"""The serial proxy: servers' consoles over WebSockets, in a process of its own."""
+"""The serial proxy: servers' consoles over WebSockets, in the connection service."""

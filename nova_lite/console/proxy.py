@@ -1,21 +1,18 @@
 """The serial proxy: a WebSocket on one side, the serial socket of one server's VMM on the other; and a page for people.
 
-A process of its own, as connections last: started by ``nova-lite serve`` with the socket that it shall answer on.
-What a client may do is in its token (``?token=``). Nothing here grows with what either side sends: a client that does
-not read stops us reading from the VMM, which then leaves output out; one that types more than its guest takes is not
-read either.
+Part of the connection service (nova_lite/connections.py), with a listening socket of its own. What a client may do is
+in its token (``?token=``). Nothing here grows with what either side sends: a client that does not read stops us reading
+from the VMM, which then leaves output out; one that types more than its guest takes is not read either.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import email.utils
 import http
 import json
 import logging
-import signal
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +29,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from nova_lite import conf as nova_lite_conf
-from nova_lite import exceptions, log
+from nova_lite import exceptions
 from nova_lite.compute.consoles import base_url
 from nova_lite.console import page
 from nova_lite.db import console_tokens
@@ -73,11 +70,8 @@ class SerialProxy:
         self._admitted: WeakKeyDictionary[ServerConnection, ConsoleAuth] = WeakKeyDictionary()
         self._open: set[ServerConnection] = set()
 
-    async def run(self, listener: socket.socket) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+    async def run(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set."""
         async with serve(
             self._console,
             sock=listener,
@@ -93,6 +87,7 @@ class SerialProxy:
         ):
             await stop.wait()
         self._threads.shutdown()
+        self._database.close()
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Look at the handshake: None lets it go on."""
@@ -239,20 +234,3 @@ def _response(answer: page.Page) -> Response:
     if answer.status == http.HTTPStatus.UPGRADE_REQUIRED:
         headers["Upgrade"] = "websocket"
     return Response(answer.status.value, answer.status.phrase, headers, answer.body)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="nova-lite-serialproxy", description="Servers' serial consoles over WebSockets; run by `nova-lite serve`."
-    )
-    parser.add_argument("--config-file", action="append", default=[])
-    parser.add_argument("--listen-fd", type=int, required=True)
-    arguments = parser.parse_args()
-    options = nova_lite_conf.load(config_files=arguments.config_file or None)
-    log.setup(options)
-    logging.getLogger("websockets").setLevel(logging.ERROR)
-    asyncio.run(SerialProxy(options).run(socket.socket(fileno=arguments.listen_fd)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,17 @@
-"""The process that serves what lasts: the event stream of 3.x, and answers that wait for the end of an operation.
+"""The event stream of 3.x, and answers that wait for the end of an operation.
 
-Started by ``nova-lite serve``. It reads ``changes`` once for all its clients, woken by a datagram of whoever wrote
-some, and looks by itself every few seconds, so that a lost datagram, or a writer on another host, only costs time.
-Nothing here grows with a client that does not read: what it has not seen stays in the database, and after a while it
-is let go.
+Part of the connection service (nova_lite/connections.py). It reads ``changes`` once for all its clients, woken by a
+datagram of whoever wrote some, and looks by itself every few seconds, so that a lost datagram, or a writer on another
+host, only costs time. Nothing here grows with a client that does not read: what it has not seen stays in the database,
+and after a while it is let go.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import collections
 import contextlib
 import logging
-import signal
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ import orjson
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
-from nova_lite import exceptions, log, objects
+from nova_lite import exceptions, objects
 from nova_lite.db import changes
 from nova_lite.db import operations as db_operations
 from nova_lite.db.changes import Change
@@ -54,11 +52,9 @@ class EventService:
         self._waiting: dict[str, list[asyncio.Event]] = {}  # operation → who waits for it
         self._clients: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT."""
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set."""
+        loop = asyncio.get_running_loop()
         self._newest = (await self._in_thread(self._bounds))[1]
         with (
             _bound(self._paths.doorbell, socket.SOCK_DGRAM) as doorbell,
@@ -284,18 +280,3 @@ def _bound(path: Path, kind: socket.SocketKind):  # type: ignore[no-untyped-def]
             yield made
         finally:
             path.unlink(missing_ok=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="nova-lite-events", description="The event stream of API 3.x; run by `nova-lite serve`."
-    )
-    parser.add_argument("--config-file", action="append", default=[])
-    arguments = parser.parse_args()
-    options = nova_lite_conf.load(config_files=arguments.config_file or None)
-    log.setup(options)
-    asyncio.run(EventService(options).run())
-
-
-if __name__ == "__main__":
-    main()

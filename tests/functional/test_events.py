@@ -224,8 +224,8 @@ def test_a_wait_ends_with_its_time_and_with_the_operation(cloud: Cloud) -> None:
 
 
 def test_without_its_process_the_stream_is_refused_and_comes_back_with_it(cloud: Cloud) -> None:
-    os.kill(cloud.serving.children()["event service"], signal.SIGSTOP)
-    os.kill(cloud.serving.children()["event service"], signal.SIGKILL)
+    os.kill(cloud.serving.children()["connection service"], signal.SIGSTOP)
+    os.kill(cloud.serving.children()["connection service"], signal.SIGKILL)
     statuses = []
     while not statuses or statuses[-1] != 200:
         with cloud.stream(wait=False) as stream:

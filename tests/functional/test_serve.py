@@ -89,7 +89,7 @@ def test_status_shows_the_running_parts(serving: Serving) -> None:
 def test_a_signal_ends_every_process(state: Path, number: signal.Signals) -> None:
     with Serving(state, "--driver", "fake") as serving:
         children = serving.children()
-        assert set(children) == {"agent", "API", "event service", "serial proxy"}
+        assert set(children) == {"agent", "API", "connection service"}
         assert serving.stop(number) == 0
     assert [name for name, pid in children.items() if Path(f"/proc/{pid}").exists()] == []
     assert f"Stopped by {number.name}; no VM runs." in serving.output()
@@ -105,7 +105,7 @@ def test_children_end_with_a_service_that_was_killed(state: Path) -> None:
         assert again.client().call("GET", "/v2.1/servers", caller="admin").status == 200
 
 
-@pytest.mark.parametrize("name", ["agent", "API", "serial proxy"])
+@pytest.mark.parametrize("name", ["agent", "API", "connection service"])
 def test_a_part_that_dies_is_started_again(serving: Serving, name: str) -> None:
     pid = serving.children()[name]
     os.kill(pid, signal.SIGKILL)

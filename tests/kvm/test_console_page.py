@@ -100,7 +100,7 @@ def test_a_stopped_server_shows_its_past_and_takes_no_keys_until_it_runs_again(
 def test_a_lost_connection_is_made_again(serving: Serving, client: Client, server: str, page: Browser) -> None:
     page.open(url_of(client, server, "serial-html5"))
     page.wait_for_text("Connected")
-    proxy = serving.children()["serial proxy"]
+    proxy = serving.children()["connection service"]
     page.evaluate(
         "window.states = [];"
         "new MutationObserver(() => states.push(document.getElementById('status').textContent))"
