@@ -59,10 +59,10 @@ class FlavorVerbs:
             administrator sees disabled ones too; others see True, whatever is asked for, and none disabled.
         :param marker: flavorid of the last one of the previous page; Invalid when there is none.
         """
+        seen: list[sa.ColumnElement[bool]] = []
         conditions: list[sa.ColumnElement[bool]] = []
         if not context.is_admin:
-            conditions.append(flavors.c.disabled.is_(False))
-            conditions.append(db_flavors.visible_to(context.project_id))
+            seen += [flavors.c.disabled.is_(False), db_flavors.visible_to(context.project_id)]
         elif is_public:
             conditions.append(db_flavors.visible_to(context.project_id))
         elif is_public is not None:
@@ -74,7 +74,7 @@ class FlavorVerbs:
         if name is not None:
             conditions.append(flavors.c.name == name)
         with self.database.read() as connection:
-            return db_flavors.list_(connection, conditions, sort_key, sort_dir, limit, marker)
+            return db_flavors.list_(connection, seen, conditions, sort_key, sort_dir, limit, marker)
 
     def get_flavor(self, context: RequestContext, flavorid: str) -> objects.Flavor:
         """NotFound for one that does not exist or that the caller's project may not use."""

@@ -49,6 +49,10 @@ class ImageVerbs:
             else:
                 raise exceptions.Invalid(f"Invalid filter field: {name}.")
         with self.database.read() as connection:
+            if marker is not None:
+                last = db_images.get(connection, marker)
+                if last is None or not last.seen_by(context.project_id, bool(context.is_admin)):
+                    raise exceptions.Invalid(f"marker [{marker}] not found")
             found = db_images.list_(connection, conditions, None if properties else limit, marker)
         matching = [image for image in found if properties.items() <= image.properties.items()]
         return matching if limit is None else matching[:limit]

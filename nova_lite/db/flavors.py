@@ -52,21 +52,26 @@ def get_by_name(connection: Connection, name: str) -> objects.Flavor | None:
 
 def list_(
     connection: Connection,
+    seen: list[sa.ColumnElement[bool]],
     conditions: list[sa.ColumnElement[bool]],
     sort_key: str,
     sort_dir: str,
     limit: int | None,
     marker: str | None,
 ) -> list[objects.Flavor]:
-    """Invalid for an unknown sort key or marker (a flavorid)."""
+    """Invalid for an unknown sort key or marker (a flavorid).
+
+    :param seen: what the caller may see at all; no other flavor is a marker either.
+    """
     column = SORT_KEYS.get(sort_key)
     if column is None:
         raise exceptions.Invalid("Sort key supplied was not valid.")
     key = sa.func.coalesce(column, "") if column.nullable else column
-    query = _SELECT.where(*conditions)
+    query = _SELECT.where(*seen, *conditions)
     descending = sort_dir == "desc"
     if marker is not None:
-        row = connection.execute(sa.select(key, flavors.c.id).where(flavors.c.flavorid == marker)).one_or_none()
+        last = sa.select(key, flavors.c.id).where(flavors.c.flavorid == marker, *seen)
+        row = connection.execute(last).one_or_none()
         if row is None:
             raise exceptions.Invalid(f"marker [{marker}] not found")
         value, row_id = row

@@ -12,12 +12,12 @@ class Mounts:
     """``main`` answers what lies below none of ``mounted`` (path without a slash at its end → application)."""
 
     def __init__(self, main: WSGI, mounted: Mapping[str, WSGI]) -> None:
-        self.main, self._mounted = main, dict(mounted)
+        self.main, self.mounted = main, dict(mounted)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         first = path[: path.find("/", 1)] if "/" in path[1:] else path
-        app = self._mounted.get(first)
+        app = self.mounted.get(first)
         if app is None:
             return self.main(environ, start_response)
         inner = {

@@ -5,6 +5,7 @@ What the agent would have written (the host's service and its capacity) is writt
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import falcon.testing
 
 from nova_lite import conf as nova_lite_conf
 from nova_lite.api import app
+from nova_lite.api.operations import Table
+from nova_lite.api.policy import PolicyEngine
+from nova_lite.api.service import COMPUTE
 from nova_lite.compute import api as compute_api
 from nova_lite.compute import flavors
 from nova_lite.compute.images import ImageStore
 from nova_lite.context import RequestContext
 from nova_lite.db import hosts, instances
+from tests.functional import promises
 
 HOST = "host1"
 ADMIN, MEMBER, READER, NOBODY = "admin", "u1:p1", "u2:p1:reader", "u3:p1:"
@@ -35,10 +40,16 @@ NODE = {
 UPTIME = " 09:40:00 up 1 day,  load average: 0.00, 0.00, 0.00"
 
 
+@functools.cache
+def _table() -> Table:
+    return app.build_table(None, PolicyEngine(None).registered)
+
+
 class Cloud:
     """One host, the shipped flavors, a public image and one that belongs to project ``p2``.
 
-    ``cloud(method, path, version, token)`` is a request; tokens are noauth2's ``user:project:roles``.
+    ``cloud(method, path, version, token)`` is a request; tokens are noauth2's ``user:project:roles``. Each answer is
+    proved to be as declared (tests/functional/promises.py) before the test sees it.
     """
 
     def __init__(self, state: Path, **options: dict[str, Any]) -> None:
@@ -56,7 +67,7 @@ class Cloud:
             flavors.seed(connection)
             hosts.record_node(connection, HOST, dict(NODE))
             hosts.heartbeat(connection, HOST, hosts.COMPUTE, UPTIME, free_disk_gb=90)
-        kernel = state / "kernel.bin"
+        kernel = self.kernel = state / "kernel.bin"
         kernel.write_bytes(b"\xf4" * 64)
         self.images = ImageStore(self.compute.database, nova_lite_conf.paths(conf), HOST)
         self.images.add(
@@ -65,11 +76,10 @@ class Cloud:
         self.images.add(
             "secret", kernel, "flat16", image_id=PRIVATE_IMAGE_ID, visibility="private", project_id="p2", min_ram=64
         )
-        self.app = app.build(conf, self.compute)
+        self.app = promises.Promises(app.build(conf, self.compute), _table(), COMPUTE)
         self._client = falcon.testing.TestClient(self.app)
         self._database = nova_lite_conf.paths(conf).database
-        self.compute.database.close()
-        self._beginning = self._database.read_bytes()
+        self.keep()
 
     def __call__(
         self, method: str, path: str, version: str | None = None, token: str | None = MEMBER, **request: Any
@@ -93,6 +103,11 @@ class Cloud:
         """Write what an agent would have: ``vm_state``, ``task_state``, ``power_state``, ``launched_at`` …"""
         with self.compute.database.write() as connection:
             instances.update(connection, server_id, columns)
+
+    def keep(self) -> None:
+        """What is in the database now is what ``reset`` goes back to."""
+        self.compute.database.close()
+        self._beginning = self._database.read_bytes()
 
     def reset(self) -> None:
         """The database as it was at the beginning; a second's work less than another cloud."""

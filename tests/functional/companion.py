@@ -10,6 +10,7 @@ import falcon.testing
 from nova_lite.api import auth
 from nova_lite.api.policy import PolicyEngine
 from tests.functional.cloud import MEMBER, Cloud
+from tests.functional.promises import Promises
 
 
 class Companion:
@@ -18,7 +19,9 @@ class Companion:
     def __init__(self, cloud: Cloud, module: ModuleType) -> None:
         """:param module: the companion's ``app``."""
         conf = cloud.compute.conf
-        self.app = module.build(conf, PolicyEngine(None), auth.strategy(conf), cloud.compute)
+        engine = PolicyEngine(None)
+        app = module.build(conf, engine, auth.strategy(conf), cloud.compute)
+        self.app = Promises(app, module.build_table(None, engine.registered), module.SERVICE)
         self._client = falcon.testing.TestClient(self.app)
 
     def __call__(

@@ -7,6 +7,7 @@ is not used: it takes every test with a colon in its name for one of its own.)
 from __future__ import annotations
 
 import unittest
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,13 +15,23 @@ from gabbi import handlers, suitemaker, utils
 
 from tests.functional import cloud as clouds
 
+LAUNCHED = datetime(2026, 11, 21, 9, 40, tzinfo=UTC)
 STORIES = sorted(Path(__file__).parent.joinpath("gabbits").glob("*.yaml"))
+
+
+def _active_server(cloud: clouds.Cloud) -> str:
+    """A server of p1 that an agent has started, if there were one."""
+    server_id = cloud.add_server("s")
+    cloud.set_server(server_id, vm_state="active", task_state=None, power_state=1, launched_at=LAUNCHED)
+    return server_id
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda path: path.stem)
 def test_story(story: Path, cloud: clouds.Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGE_ID", clouds.IMAGE_ID)
     monkeypatch.setenv("PRIVATE_IMAGE_ID", clouds.PRIVATE_IMAGE_ID)
+    if "SERVER_ID" in story.read_text():
+        monkeypatch.setenv("SERVER_ID", _active_server(cloud))
     suite = suitemaker.test_suite_from_dict(
         unittest.TestLoader(),
         story.stem,

@@ -14,13 +14,33 @@ import sqlalchemy as sa
 
 from nova_lite import conf as nova_lite_conf
 from nova_lite.api import app, policy
+from nova_lite.api.service import COMPUTE
 from nova_lite.compute import api as compute_api
 from nova_lite.compute import flavors
 from nova_lite.db.tables import metadata
 from nova_lite.embedded.identity import app as identity_app
 from nova_lite.embedded.identity import bootstrap, fernet_keys
+from nova_lite.embedded.image import app as image_app
+from nova_lite.embedded.mount import Mounts
+from nova_lite.embedded.network import app as network_app
+from nova_lite.embedded.volume import app as volume_app
+from tests.functional import promises
 
 IDS = {name: name.encode().hex().ljust(32, "0") for name in ("project", "user", *bootstrap.ROLES)}
+
+
+def _promised(apps: Mounts) -> Mounts:
+    """The same, with a witness before each (tests/functional/promises.py)."""
+    known = policy.PolicyEngine(None).registered
+    tables = {
+        "/identity": (identity_app.build_table(None, None, known), identity_app.SERVICE),
+        **{
+            f"/{name}": (module.build_table(None, known), module.SERVICE)
+            for name, module in (("image", image_app), ("network", network_app), ("volume", volume_app))
+        },
+    }
+    main = promises.Promises(apps.main, app.build_table(None, known), COMPUTE)
+    return Mounts(main, {path: promises.Promises(one, *tables[path]) for path, one in apps.mounted.items()})
 
 
 class Cloud:
@@ -36,7 +56,7 @@ class Cloud:
         self.compute = compute_api.connect(conf)
         with self.compute.database.write() as connection:
             flavors.seed(connection)
-        self.client = falcon.testing.TestClient(app.build(conf, self.compute))
+        self.client = falcon.testing.TestClient(_promised(app.build(conf, self.compute)))
         self.begin()
 
     def begin(self) -> None:

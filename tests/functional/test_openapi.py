@@ -135,8 +135,8 @@ def test_answers_are_as_described(cloud: Cloud, version: Version) -> None:
         if method != "get" or not names <= fields.keys():
             continue
         status, described = next(iter(operation["responses"].items()))
-        if "content" not in described:
-            continue  # a stream, no document
+        if "content" not in described or path.endswith("/diagnostics"):
+            continue  # a stream, no document; or a question to the agent, which is not here
         answer = cloud("GET", path.format(**fields), str(version), ADMIN)
         assert str(answer.status_code) == status, f"{path}: {answer.text}"
         schema = described["content"]["application/json"]["schema"]

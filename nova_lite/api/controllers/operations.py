@@ -48,7 +48,11 @@ class OperationsController(wsgi.Controller):
     def load(self, req: wsgi.Request, value: str) -> OperationOnServer:  # type: ignore[override]
         """The operation of that id on a server, deleted ones too, that the caller may see."""
         operation = self.compute.find_operation(req.context, value)
-        return OperationOnServer(operation, self.compute.get_instance_any(req.context, operation.instance_uuid))
+        try:
+            instance = self.compute.get_instance_any(req.context, operation.instance_uuid)
+        except exceptions.NotFound as error:  # a stranger learns neither that it is there nor of what server
+            raise exceptions.NotFound(f"Operation {value} could not be found.") from error
+        return OperationOnServer(operation, instance)
 
     @wsgi.route("GET", "/operations/{operation_id}", policy="os_compute_api:os-instance-actions:show")
     @wsgi.version(base="3.0")

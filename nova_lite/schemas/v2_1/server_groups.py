@@ -45,13 +45,12 @@ show_query_2_102 = types.no_query
 _group_2_1: dict[str, Schema] = {
     "id": types.uuid,
     "name": types.string,
-    "policies": _policies(_HARD),
+    "policies": _policies(_ALL),  # a later version may have made the group
     "members": {"type": "array", "items": types.uuid},
     "metadata": _EMPTY,  # nothing was ever in it; gone with 2.64
 }
 _owner = {"project_id": types.string, "user_id": types.string}
 _group_2_13 = _group_2_1 | _owner
-_group_2_15 = _group_2_13 | {"policies": _policies(_ALL)}
 _group_2_64: dict[str, Schema] = {
     "id": types.uuid,
     "name": types.string,
@@ -63,15 +62,12 @@ _group_2_64: dict[str, Schema] = {
 
 show_output_2_1 = wrapped("server_group", closed(_group_2_1))
 show_output_2_13 = wrapped("server_group", closed(_group_2_13))
-show_output_2_15 = wrapped("server_group", closed(_group_2_15))
 show_output_2_64 = wrapped("server_group", closed(_group_2_64))
 
 create_output_2_1 = show_output_2_1
 create_output_2_13 = show_output_2_13
-create_output_2_15 = show_output_2_15
 create_output_2_64 = show_output_2_64
 
 index_output_2_1 = listing("server_groups", closed(_group_2_1), next_links=False)
 index_output_2_13 = listing("server_groups", closed(_group_2_13), next_links=False)
-index_output_2_15 = listing("server_groups", closed(_group_2_15), next_links=False)
 index_output_2_64 = listing("server_groups", closed(_group_2_64), next_links=False)
