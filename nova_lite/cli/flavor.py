@@ -24,5 +24,5 @@ def flavor() -> None:
 def list_flavors(settings: Settings, as_json: bool) -> None:
     """List all flavors, private ones too."""
     with open_database(settings) as database, database.read() as connection:
-        rows = [vars(found) for found in flavors.list_(connection, [], "memory_mb", "asc", None, None)]
+        rows = [vars(found) for found in flavors.list_(connection, [], [], "memory_mb", "asc", None, None)]
     table.show(rows, ["flavorid", "name", "vcpus", "memory_mb", "is_public", "extra_specs"], as_json, "No flavors.")
