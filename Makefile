@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 BIN := .venv/bin
-# Files of tests that run at once. Most of them wait for processes, so there is something to gain on two processors.
+# Files of tests (of test-nested: boxes) that run at once. Most of them wait for processes, so there is something to gain on two processors.
 JOBS ?= 2
 TEMPEST_DRIVER ?= kvm
 TEMPEST_CREDENTIALS ?= dynamic
@@ -27,8 +27,8 @@ serve: bootstrap ## API and agent in the foreground on 127.0.0.1:8774
 test: bootstrap ## Every tier that this machine can run: static, unit, functional, kvm (JOBS=… at once)
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile -p tests.tiers tests/static tests/unit tests/functional tests/kvm
 
-test-nested: bootstrap ## Tests in a QEMU machine with a real kvm-amd (tests/nested/kvmbox --prepare gets what it needs)
-	@$(PY) -m pytest -p tests.tiers tests/nested
+test-nested: bootstrap ## Tests in QEMU machines with a real kvm-amd (tests/nested/kvmbox --prepare gets what they need)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile -p tests.tiers tests/nested
 
 test-companions: bootstrap ## Beside a real Keystone, installed from PyPI into build/ (three minutes, once)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[keystone]'

@@ -70,7 +70,7 @@ class Settings:
     """How a box is made. ``environment`` is all the command gets besides PATH, HOME, LANG and TERM."""
 
     memory: int = 3072
-    cpus: int = 2
+    cpus: int = 1  # more of them race with each other in the emulator (README.md)
     timeout: float | None = 600
     workdir: Path = field(default_factory=Path.cwd)
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--memory", type=_positive, default=3072, metavar="MIB", help="memory of the box (3072)")
-    add("--cpus", type=_positive, default=2, metavar="N", help="its processors (2)")
+    add("--cpus", type=_positive, default=1, metavar="N", help="its processors (1)")
     add("--timeout", type=_seconds, default=600, metavar="SECONDS", help="for boot and command together (600; 0: none)")
     add("--env", type=_variable, action="append", default=[], metavar="NAME[=VALUE]", help="variable for the command")
     add("--workdir", type=_folder, default=Path.cwd(), metavar="DIR", help="where the command runs (here)")

@@ -89,6 +89,8 @@ def _in_a_box(items: list[pytest.Item]) -> _Reports:
     for line in out.splitlines():
         if line.endswith(b"}"):
             report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
+            if isinstance(report.longrepr, list):  # JSON has no tuples, and of a skip pytest expects one
+                report.longrepr = tuple(report.longrepr)
             reports[report.nodeid].append(report)
     for item in items:
         if not any(report.when == "teardown" for report in reports[item.nodeid]):

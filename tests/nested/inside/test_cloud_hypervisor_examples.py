@@ -104,8 +104,8 @@ esac
 while true; do sleep 1000; done
 """
 
-#: In the box, a kernel of four processors that is entered by its 64-bit entry ends in a triple fault, or stands still,
-#: in about every second boot, at another place each time; QEMU's emulation of SVM is suspected (README.md there).
+#: In a box a guest of four processors ends in a triple fault or stands still now and then, at another place each time,
+#: with QEMU's own VMM as with ours: README.md there.
 ATTEMPTS, TERMINAL_PATIENCE = 5, 60.0
 
 

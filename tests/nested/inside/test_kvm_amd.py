@@ -30,7 +30,7 @@ def test_the_module_is_kvm_amd_with_nested_paging():
 def test_a_vm_can_be_made():
     kvm = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
     assert fcntl.ioctl(kvm, KVM_GET_API_VERSION, 0) == 12
-    assert fcntl.ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS) >= 2
+    assert fcntl.ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_NR_VCPUS) == os.cpu_count()
     vm = fcntl.ioctl(kvm, KVM_CREATE_VM, 0)
     os.close(vm)
     os.close(kvm)
@@ -68,4 +68,4 @@ def test_a_tap_can_be_made():
 def test_the_boxs_processors_tick_by_themselves():
     """What box.TICKING is for: an interrupt that the emulation has lost is found at the next tick."""
     modes = re.findall(r"^Tick Device: mode: +(\d)", Path("/proc/timer_list").read_text(), re.MULTILINE)
-    assert len(modes) >= 2 and set(modes) == {"0"}  # periodic
+    assert modes and set(modes) == {"0"}  # periodic

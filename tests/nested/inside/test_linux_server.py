@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nova_lite import objects
 from nova_lite.hv.kvm import KvmDriver
-from tests import boot_disks
+from nova_lite.volumes.store import VolumeStore
+from tests import boot_disks, netns
 from tests.nested import guest_initramfs, guest_kernel
 from tests.unit.computing import Computing
 
@@ -22,8 +29,8 @@ FLAVOR = "1"  # m1.tiny, 512 MiB
 class Cloud:
     """The compute API and an agent with the kvm driver."""
 
-    def __init__(self, state: Path) -> None:
-        self.computing = Computing(state, None)
+    def __init__(self, state: Path, **options: dict[str, Any]) -> None:
+        self.computing = Computing(state, None, **options)
         self.driver = KvmDriver(self.computing.paths)
         self.computing.start_agent(self.driver)
         self.api, self.me = self.computing.api, self.computing.me
@@ -33,12 +40,15 @@ class Cloud:
         cmdline: str,
         modules: tuple[str, ...] | None = None,
         kernel_format: str | None = None,
+        files: dict[str, bytes | Path] | None = None,
+        **wanted: Any,
     ) -> objects.Instance:
-        """A server of a new image, as soon as it is accepted. ``modules`` None: without initramfs."""
+        """A server of a new image, as soon as it is accepted. ``modules`` None: no initramfs, which may have
+        ``files``."""
         initramfs = None
         if modules is not None:
             initramfs = self.computing.paths.state / "initrd.img"
-            initramfs.write_bytes(guest_initramfs.contents(modules=modules))
+            initramfs.write_bytes(guest_initramfs.contents(modules=modules, files=files))
         image = self.computing.store.add(
             "linux",
             guest_kernel.kernel().vmlinuz,
@@ -46,7 +56,7 @@ class Cloud:
             initramfs=initramfs,
             cmdline=f"console=ttyS0 quiet {cmdline}",
         )
-        return self.computing.create(image_ref=image.id, flavor_ref=FLAVOR)
+        return self.computing.create(image_ref=image.id, flavor_ref=FLAVOR, **wanted)
 
     def console(self, server: objects.Instance) -> str:
         now = self.computing.get(server)
@@ -156,3 +166,125 @@ def test_a_missing_root_is_the_servers_fault(cloud: Cloud) -> None:
     assert "its console says: VFS: Unable to mount root fs" in crashed.fault.message
     cloud.api.delete(cloud.me, crashed)
     cloud.wait_for_state(server, "deleted")
+
+
+def test_linux_gets_a_volume_and_an_image_of_its_server_boots(cloud: Cloud, tmp_path: Path) -> None:
+    run = (
+        "dd if=/dev/vda bs=512 skip=2048 count=1 2>/dev/null | grep marker && echo nl-found;"
+        "printf marker | dd of=/dev/vda bs=512 seek=2048 conv=notrunc,fsync; echo nl-written;"
+        "while [ ! -b /dev/vdb ]; do sleep 1; done; cat /sys/block/vdb/serial; echo;"
+        "printf volume | dd of=/dev/vdb conv=notrunc,fsync; echo nl-volume;"
+        "while [ -b /dev/vdb ]; do sleep 1; done; echo nl-gone"
+    )
+    disk, initramfs = tmp_path / "disk", tmp_path / "initrd.img"
+    disk.write_bytes(b"\xeb".ljust(4 << 20, b"\0"))
+    initramfs.write_bytes(guest_initramfs.contents(modules=("virtio_pci", "virtio_blk")))
+    image = cloud.computing.store.add(
+        "linux",
+        guest_kernel.kernel().vmlinuz,
+        initramfs=initramfs,
+        disk=disk,
+        disk_format="raw",
+        cmdline=f"console=ttyS0 quiet {guest_initramfs.command_line(run, then='wait')}",
+    )
+    server = cloud.computing.create(image_ref=image.id, flavor_ref=FLAVOR)
+    cloud.wait_for_console(server, "nl-written")
+    server = cloud.wait_for_state(server, "active")
+    snapshot = cloud.api.create_image(cloud.me, server, "snapshot")
+
+    def there() -> bool:
+        return cloud.api.get_image(cloud.me, snapshot).status == "active"
+
+    cloud.wait(server, there, "there is an image of it")
+    paths = cloud.computing.paths
+    volumes = VolumeStore(cloud.computing.database, paths, cloud.computing.store, cloud.computing.conf.host)
+    volume = volumes.create(1, project_id="p1").uuid
+    cloud.api.attach_volume(cloud.me, cloud.wait_for_state(server, "active"), volume)
+    cloud.wait_for_console(server, "nl-volume")
+    assert volume[:20] in cloud.console(server)
+    cloud.wait(server, lambda: volumes.get(volume).status == "in-use", "it has the volume")
+    cloud.api.detach_volume(cloud.me, server, volume)
+    cloud.wait_for_console(server, "nl-gone")
+    cloud.wait(server, lambda: volumes.get(volume).status == "available", "it has given the volume back")
+    with open(paths.volume(volume), "rb") as file:
+        assert file.read(6) == b"volume"
+    assert "nl-found" not in cloud.console(server).replace("echo nl-found", "")
+    cloud.api.delete(cloud.me, server)
+    cloud.wait_for_state(server, "deleted")
+    copy = cloud.computing.create(image_ref=snapshot, flavor_ref=FLAVOR)
+    cloud.wait_for_console(copy, "nl-written")
+    assert "nl-found" in cloud.console(copy).replace("echo nl-found", "")
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKqE3KVi0VlXgKqEiBbkZ8Zw6DDdNvYoZ+2Ow0nVt4mE me@home"
+#: What udhcpc calls with what it was given.
+_DHCP = b"""#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add "$ip/$mask" dev eth0
+ip route add default via "$router"
+echo "$router" >/tmp/router
+set -- $staticroutes
+while [ $# -ge 2 ]; do ip route add "$1" via "$2"; shift 2; done
+"""
+#: Compares every document of the drive with the service's; what is random in one of them is no difference.
+_COMPARE = b"""#!/bin/sh
+cat /sys/class/dmi/id/product_name
+ip link set eth0 up
+udhcpc -i eth0 -q -n -t 30 -T 2 -O staticroutes -s /dhcp || exit 1
+ip -4 addr show eth0
+ping -c 1 -w 60 "$(cat /tmp/router)" || exit 1
+mount -t iso9660 -o ro /dev/vda /mnt || exit 1
+get() {
+    printf 'GET %s HTTP/1.0\\r\\nHost: metadata\\r\\n\\r\\n' "$1" | nc 169.254.169.254 80 | sed '1,/^\\r*$/d'
+}
+until [ -n "$(get /)" ]; do sleep 1; done
+for path in /mnt/openstack/latest/* /mnt/ec2/latest/user-data; do
+    get "${path#/mnt}" >/tmp/told
+    for file in "$path" /tmp/told; do sed 's/"random_seed":"[^"]*"//' "$file" | md5sum; done | sort -u >/tmp/sums
+    [ "$(wc -l </tmp/sums)" = 1 ] || exit 1
+    echo "same ${path##*/}"
+done
+cat /mnt/openstack/latest/user_data; echo
+get /latest/meta-data/hostname; echo
+get /latest/meta-data/public-keys/0/openssh-key; echo
+echo nl: compared
+"""
+
+
+@pytest.fixture
+def networked(tmp_path: Path) -> Iterator[Cloud]:
+    """A cloud whose servers have networks, in a namespace of its own, with the metadata service."""
+    state, run_path = tmp_path / "state", f"/run/nova-lite-test-{os.getpid()}"
+    with netns.entered():
+        made = Cloud(state, network={"enabled": True, "run_path": run_path})
+        host = made.computing.conf.host
+        environment = os.environ | {"OS_DEFAULT__STATE_PATH": str(state), "OS_DEFAULT__HOST": host}
+        service = subprocess.Popen([sys.executable, "-m", "nova_lite.metadata.service"], env=environment)
+        try:
+            yield made
+        finally:
+            service.terminate()
+            service.wait()
+            made.close()
+
+
+def test_the_config_drive_and_the_metadata_service_say_the_same(networked: Cloud) -> None:
+    networked.computing.api.create_keypair(networked.me, networked.me.user_id or "", "mine", public_key=KEY)
+    server = networked.boot(
+        guest_initramfs.command_line("/compare", then="wait"),
+        ("virtio_pci", "virtio_blk", "virtio_net", "af_packet", "isofs"),
+        files={"compare": _COMPARE, "dhcp": _DHCP},
+        name="Web One",
+        key_name="mine",
+        user_data=base64.b64encode(b"my own data").decode(),
+        config_drive=True,
+    )
+    networked.wait_for_state(server, "active")
+    networked.wait_for_console(server, "nl: exit")
+    said = networked.console(server).replace("\r", "")
+    assert "nl: exit 0" in said and "nl: compared" in said, said
+    names = ("meta_data.json", "network_data.json", "user_data", "user-data", "vendor_data.json", "vendor_data2.json")
+    assert set(re.findall("same (.*)", said)) == set(names)
+    (port,) = networked.computing.api.ports([server.uuid])[server.uuid]
+    for text in (f"inet {port.fixed_ips[0]}/", "my own data", "web-one.novalocal", KEY, "OpenStack Nova"):
+        assert text in said, said
