@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nova_lite.hv import console_log
+from nova_lite.hv.guests import NOTHING_BOOTABLE
 from nova_lite.hv.native import devices
 from nova_lite.hv.native.machine import MachineError, MachineStateError
 from tests.kvm.native_guests import assemble, needs_kvm, watched_machines
@@ -260,3 +261,15 @@ def test_what_cannot_be_is_refused_with_its_reason(vmm, tmp_path, image):
     refusal = vmm.refusal("PUT", "vm.add-disk", {"path": str(image), "readonly": True})
     assert refusal.status == 400 and refusal.chain[1] == "disks: the machine has 16 of them, and there can be no more"
     assert len(vmm.get("vm.info")["config"]["disks"]) == 16
+
+
+def test_a_machine_whose_disk_boots_nothing_lets_go_of_devices(vmm, tmp_path, image):
+    log, payload = tmp_path / "console.log", {"kernel": str(NOTHING_BOOTABLE), "cmdline": "nothing\nto boot"}
+    consoles = {"console": {"mode": "Off"}, "serial": {"mode": "Null"}, "console_log": {"file": str(log)}}
+    vmm.put("vm.create", config(NOTHING_BOOTABLE, payload=payload, **consoles))
+    vmm.put("vm.boot")
+    events = vmm.events()
+    wait_for(lambda: b"nothing\r\nto boot" in console_log.read_tail(log, 1 << 20), "the guest to say why")
+    vmm.put("vm.add-disk", {"path": str(image)})
+    vmm.put("vm.remove-device", {"id": "_disk0"})
+    assert events.until("device_removed")["detail"] == "_disk0"

@@ -2,7 +2,7 @@
 
 ``counting.bin`` (16-bit, flat, loaded at 0x10000) writes 0, 1, 2 ... to port 0x10 for ever.
 ``interactive.elf`` (64-bit ELF) talks on COM1: a banner with what it found, then a prompt.
-``nothing_bootable.elf`` (64-bit ELF) writes its command line to COM1 and halts: for disks that boot nothing.
+``nothing_bootable.elf`` (64-bit ELF) writes its command line to COM1 and rests: for disks that boot nothing.
 """
 
 from __future__ import annotations
