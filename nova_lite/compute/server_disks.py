@@ -65,7 +65,7 @@ class ServerDisks:
                 continue
             volume = db_volumes.get(connection, device.volume_id) if device.volume_id else None
             if volume is not None:
-                return volume.image_id or ""
+                return volume.image_id or instance.image_ref
             if device.image_id is not None:
                 return device.image_id
         return instance.image_ref
