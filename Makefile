@@ -30,8 +30,8 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 test-nested: bootstrap ## Tests in QEMU machines with a real kvm-amd (tests/nested/kvmbox --prepare gets what they need)
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile -p tests.tiers tests/nested
 
-test-companions: bootstrap ## Beside a real Keystone, installed from PyPI into build/ (three minutes, once)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[keystone]'
+test-companions: bootstrap ## Beside a real Keystone and Glance, installed from PyPI into build/ (three minutes, once)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[keystone,glance]'
 	@$(PY) -m pytest tests/companions
 
 tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVER=fake TEMPEST_CREDENTIALS=accounts)

@@ -295,6 +295,35 @@ IDENTITY_OPTS = [
     cfg.StrOpt("region", default="RegionOne", help="The region in the catalog."),
 ]
 
+IMAGE_OPTS = [
+    cfg.StrOpt(
+        "service",
+        default="embedded",
+        choices=[
+            ("embedded", "the service of Image v2 at /image, over the images of this host"),
+            ("glance", "a Glance, see group [glance]; with [api] auth_strategy = keystone; needs nova-lite[glance]"),
+        ],
+        help="Where images are.",
+    ),
+]
+
+GLANCE_OPTS = [
+    cfg.StrOpt("endpoint_override", help="Where Glance is, without /v2; unset: what Keystone's catalog says."),
+    cfg.StrOpt("region_name", help="The region in the catalog to look for it in."),
+    cfg.ListOpt("valid_interfaces", default=["internal", "public"], help="Its interfaces, the wanted one first."),
+]
+#: keystoneauth's own options of that group, as far as they are wanted here; the client registers all of them.
+GLANCE_SESSION_OPTS = [
+    cfg.StrOpt(
+        "auth_section",
+        default="keystone_authtoken",
+        help="The group that says how this service logs in to fetch images for servers and to upload images of them: a "
+        "user that may do so with everybody's, as one with the role admin may.",
+    ),
+    cfg.StrOpt("cafile", help="PEM file of the authorities that Glance's certificate is checked by."),
+    cfg.IntOpt("timeout", default=120, help="Seconds without a word after which a request has failed."),
+]
+
 #: keystonemiddleware's own options, as far as they are wanted here; it registers and reads all of them itself.
 KEYSTONE_AUTHTOKEN_OPTS = [
     cfg.StrOpt("www_authenticate_uri", help="Where clients find Keystone: named in answers with status 401."),
@@ -331,12 +360,16 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("console", CONSOLE_OPTS),
     ("events", EVENTS_OPTS),
     ("identity", IDENTITY_OPTS),
+    ("image", IMAGE_OPTS),
+    ("glance", GLANCE_OPTS),
 ]
 
 
 def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator writes into etc/nova-lite.conf."""
-    documented = [*_GROUPS, ("keystone_authtoken", KEYSTONE_AUTHTOKEN_OPTS)]
+    groups = {group: list(opts) for group, opts in _GROUPS} | {"keystone_authtoken": KEYSTONE_AUTHTOKEN_OPTS}
+    groups["glance"] += GLANCE_SESSION_OPTS
+    documented = groups.items()
     return [(group or "DEFAULT", opts) for group, opts in documented]
 
 

@@ -228,6 +228,10 @@ def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
 
     paths, conf = settings.paths, settings.conf
     auth.strategy(conf)  # what is wrong with its options is said here, not by a child that ends again and again
+    if conf.image.service == "glance":
+        from nova_lite.glance.client import Glance
+
+        Glance(conf)
     database = Database(conf.database.connection or f"sqlite:///{paths.database}")
     database.upgrade()
     by_password = conf.identity.enabled and conf.api.auth_strategy == "token"

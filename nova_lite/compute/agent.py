@@ -67,6 +67,10 @@ class Agent:
         url = conf.database.connection or f"sqlite:///{self._paths.database}"
         self.database = Database(url, durable=False, on_changes=Doorbell(self._paths.doorbell))
         self.images = ImageStore(self.database, self._paths, self.host)
+        if conf.image.service == "glance":
+            from nova_lite.glance.transfer import Transfer  # with it comes openstacksdk
+
+            self.images.elsewhere = Transfer(conf, self.database, self.images)
         self._wiring = Wiring(conf, self.database)
         firmware = Path(conf.kvm.firmware) if conf.kvm.firmware else None
         volumes = VolumeStore(self.database, self._paths, self.images, self.host)

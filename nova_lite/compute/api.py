@@ -101,7 +101,12 @@ def connect(conf: cfg.ConfigOpts) -> API:
     url = conf.database.connection or f"sqlite:///{paths.database}"
     database = Database(url, on_changes=Doorbell(paths.doorbell))
     database.upgrade()
-    return API(conf, database, NodeClient(paths.agent_socket))
+    agent = NodeClient(paths.agent_socket)
+    if conf.image.service == "glance":
+        from nova_lite.glance.verbs import GlanceAPI  # with it comes openstacksdk
+
+        return GlanceAPI(conf, database, agent)
+    return API(conf, database, agent)
 
 
 class API(

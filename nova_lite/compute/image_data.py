@@ -76,7 +76,7 @@ class ImageDataVerbs(ImageChangeVerbs):
                 current = self._held_image(connection, image.id)
                 _check_queued(current, store)
                 stack.enter_context(_lock(store, image.id))
-                file = stack.enter_context(_begin(store, current))
+                file = stack.enter_context(begin(store, current))
                 db_images.update(connection, image.id, status=db_images.SAVING, data=DATA, updated_at=now())
             try:
                 made = self._take(store, current, file, source, length)
@@ -87,7 +87,7 @@ class ImageDataVerbs(ImageChangeVerbs):
                 self.database.lock(connection, f"image:{image.id}")
                 found = db_images.get(connection, image.id)
                 if found is not None and found.status == db_images.SAVING:
-                    values = {name: getattr(made, name) for name in _WRITTEN}
+                    values = {name: getattr(made, name) for name in WRITTEN}
                     db_images.update(connection, image.id, **values, status="active", updated_at=now())
                     return
         store.discard(image.id)
@@ -99,8 +99,8 @@ class ImageDataVerbs(ImageChangeVerbs):
         most = self.conf.compute.max_image_disk_gb << 30
         try:
             if length is not None:
-                _check_room(length, most, store.beside(image.id))
-            checksum, hash_value = _copy(file, source, length, most)
+                check_room(length, most, store.beside(image.id))
+            checksum, hash_value = copy(file, source, length, most)
             size = file.tell()
             made = replace(
                 image, size=size, data=DATA, checksum=checksum, os_hash_algo="sha512", os_hash_value=hash_value
@@ -146,7 +146,8 @@ class ImageDataVerbs(ImageChangeVerbs):
         return Download(path, first, end, size)
 
 
-_WRITTEN = (
+#: The columns of what is known of an image when its data is there.
+WRITTEN = (
     *("kernel", "kernel_format", "initramfs", "cmdline", "disk", "virtual_size", "size", "data", "checksum"),
     *("os_hash_algo", "os_hash_value"),
 )
@@ -175,7 +176,7 @@ def _check_queued(image: objects.Image, store: ImageStore) -> None:
         raise exceptions.Invalid(f"{word} {', '.join(missing)} must be set prior to saving data.")
 
 
-def _begin(store: ImageStore, image: objects.Image) -> IO[bytes]:
+def begin(store: ImageStore, image: objects.Image) -> IO[bytes]:
     """The file that the data goes into, in a new folder."""
     folder = store.beside(image.id)
     shutil.rmtree(folder, ignore_errors=True)
@@ -216,7 +217,7 @@ def _is_coming(store: ImageStore, image_id: str) -> bool:
     return False
 
 
-def _check_room(length: int, most: int, folder: Path) -> None:
+def check_room(length: int, most: int, folder: Path) -> None:
     if length > most:
         raise exceptions.TooLarge(f"The data is larger than the {most} bytes that an image may have.")
     found = os.statvfs(folder)
@@ -224,7 +225,7 @@ def _check_room(length: int, most: int, folder: Path) -> None:
         raise _no_room()
 
 
-def _copy(file: IO[bytes], source: Source, length: int | None, most: int) -> tuple[str, str]:
+def copy(file: IO[bytes], source: Source, length: int | None, most: int) -> tuple[str, str]:
     """Write all of ``source``; its md5 and sha512. Raises OSError, also when less comes than was said."""
     md5, sha512 = hashlib.md5(usedforsecurity=False), hashlib.new(importer.HASH_ALGORITHM)
     came = 0

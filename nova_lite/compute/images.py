@@ -9,6 +9,7 @@ import uuid as uuidlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from nova_lite import conf as conf_module
 from nova_lite import exceptions, objects
@@ -36,11 +37,25 @@ _SECTOR = 512
 _GUESTS = Path(__file__).parent.parent / "hv" / "guests"
 
 
+class Elsewhere(Protocol):
+    """Where images are kept for all hosts, if not here. Each method raises Invalid when it cannot be done."""
+
+    def fetch(self, image_id: str) -> None:
+        """Bring an image's data here, if it is not."""
+
+    def upload(self, image_id: str) -> None:
+        """Give away the data of an image that was made here."""
+
+    def forget(self, image_id: str) -> None:
+        """Delete an image there; never raises."""
+
+
 class ImageStore:
     """The images of this host: a row each, and a folder with kernel and disk as they were when it was added."""
 
     def __init__(self, database: Database, paths: conf_module.Paths, host: str) -> None:
         self._database, self._paths, self._host = database, paths, host
+        self.elsewhere: Elsewhere | None = None
 
     def folder(self, image_id: str) -> Path:
         """Where an image lies."""
@@ -314,6 +329,8 @@ class ImageStore:
             self._database.lock(connection, f"image:{image_id}")
             if not db_images.mark_deleted(connection, image_id):
                 raise exceptions.ImageNotFound(image_id)
+        if self.elsewhere is not None:
+            self.elsewhere.forget(image_id)
         self.purge()
 
     def purge(self) -> None:

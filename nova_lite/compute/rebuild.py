@@ -108,9 +108,7 @@ def _image(
     connection: Connection, context: RequestContext, image_ref: str, flavor: objects.Flavor
 ) -> objects.Image:
     found = db_images.get(connection, image_ref)
-    visible = found is not None and (
-        found.visibility == "public" or context.is_admin or found.project_id == context.project_id
-    )
+    visible = found is not None and found.seen_by(context.project_id, bool(context.is_admin))
     if found is None or found.status == db_images.DELETED or not visible:
         raise exceptions.Invalid("Cannot find image for rebuild")
     return create.usable_image(connection, context, image_ref, flavor)

@@ -62,9 +62,7 @@ class RescueVerbs(AcceptingVerbs):
 
 def _usable(connection: Connection, context: RequestContext, image_ref: str) -> objects.Image:
     image = db_images.get(connection, image_ref)
-    visible = image is not None and (
-        image.visibility == "public" or context.is_admin or image.project_id == context.project_id
-    )
+    visible = image is not None and image.seen_by(context.project_id, bool(context.is_admin))
     if image is None or not visible or image.status != "active":
         raise exceptions.Invalid(f"Requested rescue image '{image_ref}' is not supported")
     return image

@@ -38,6 +38,12 @@ class ServerDisks:
             return own
         return self._rescue_disk(connection, instance) + tuple(replace(disk, boot_index=None) for disk in own)
 
+    @staticmethod
+    def over_images(connection: Connection, instance: objects.Instance) -> dict[str, int]:
+        """The images that disks of its own lie over, each with the size of the disk in bytes."""
+        devices = db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, [])
+        return {device.image_id: device.size for device in devices if device.image_id and device.volume_id is None}
+
     def own(self, instance: objects.Instance, name: str) -> DiskSpec:
         """A file of a server's own by the name of its disk, whether or not the server still has that disk."""
         return DiskSpec(name, self._paths.disk(instance.uuid, name), 0)

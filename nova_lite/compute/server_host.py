@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from nova_lite import objects
+from nova_lite import exceptions, objects
 from nova_lite.compute import named_kernels, shutdown
 from nova_lite.compute.attachments import Attachments
 from nova_lite.compute.boot_files import Booting
@@ -107,6 +107,31 @@ class Host:
         if image is None:
             raise DriverError(f"The image {image_id} of this server is no longer there.")
         return named_kernels.resolved(connection, self.images, image, instance.project_id)
+
+    def bring_images(self, instance: objects.Instance) -> None:
+        """Have the data of the images that the server boots and that its disks lie over on this host.
+
+        :raises DriverError: it cannot be had, or is more than the disk can hold.
+        """
+        if self.images.elsewhere is None:
+            return
+        with self.database.read() as connection:
+            devices = self.disks.over_images(connection, instance)
+            boots = self.disks.boot_image(connection, instance)
+        try:
+            for image_id in dict.fromkeys([boots, *devices]):
+                if image_id:
+                    self.images.elsewhere.fetch(image_id)
+        except exceptions.NovaLiteError as error:
+            raise DriverError(str(error)) from error
+        with self.database.read() as connection:
+            for image_id, size in devices.items():
+                image = db_images.get(connection, image_id)
+                if image is not None and (image.virtual_size or 0) > size:
+                    raise DriverError(
+                        "Flavor's disk is too small for requested image. "
+                        f"Flavor disk is {size} bytes, image is {image.virtual_size} bytes."
+                    )
 
     def power_on(self, instance: objects.Instance) -> None:
         """Start a server's VM with all its cards. Raises DriverError."""

@@ -25,10 +25,11 @@ class ShelveVerbs(AcceptingVerbs):
 
     conf: cfg.ConfigOpts
 
-    def shelve(self, context: RequestContext, instance: objects.Instance) -> None:
+    def shelve(self, context: RequestContext, instance: objects.Instance, image_id: str | None = None) -> None:
         """Switch a server off, make an image of its root disk, and take it from its host: at once, later or never,
         as the option shelved_offload_time says. One whose root disk is a volume is taken from its host at once.
 
+        :param image_id: which the image shall have; None makes one up.
         :raises Conflict: the server's state does not allow it, or it is locked.
         """
         with self.database.write() as connection:
@@ -39,7 +40,7 @@ class ShelveVerbs(AcceptingVerbs):
             args: dict[str, Any] = {"offload": True}
             if not any(one.boot_index == 0 and one.volume_id is not None for one in devices):
                 name = f"{current.display_name[:247]}-shelved"
-                args["image_id"] = snapshots.insert_image(connection, current, name, {}, {})
+                args["image_id"] = snapshots.insert_image(connection, current, name, {}, {}, image_id)
                 args["offload"] = self.conf.compute.shelved_offload_time == 0
             self._journal(connection, context, current, states.SHELVE, args)
         self._poke(current.host)

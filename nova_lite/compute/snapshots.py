@@ -25,14 +25,20 @@ class SnapshotVerbs(AcceptingVerbs):
     conf: cfg.ConfigOpts
 
     def create_image(
-        self, context: RequestContext, instance: objects.Instance, name: str, metadata: dict[str, str] | None = None
+        self,
+        context: RequestContext,
+        instance: objects.Instance,
+        name: str,
+        metadata: dict[str, str] | None = None,
+        image_id: str | None = None,
     ) -> str:
         """Make an image of a server's root disk; the image's id. It is ``saving`` until it can be booted.
 
+        :param image_id: which it shall have; None makes one up.
         :raises OverQuota: too many metadata items.
         :raises Conflict: the server's state does not allow it, or it is locked.
         """
-        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_IMAGE, {}, {})
+        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_IMAGE, {}, {}, image_id)
 
     def create_backup(
         self,
@@ -42,6 +48,7 @@ class SnapshotVerbs(AcceptingVerbs):
         backup_type: str,
         rotation: int,
         metadata: dict[str, str] | None = None,
+        image_id: str | None = None,
     ) -> str:
         """As ``create_image``; of the backups of that type the newest ``rotation`` stay, when there is a new one.
 
@@ -51,7 +58,7 @@ class SnapshotVerbs(AcceptingVerbs):
             raise exceptions.Invalid("Backup is not supported for volume-backed instances.")
         kind = {"image_type": "backup", "backup_type": backup_type}
         args = {"backup_type": backup_type, "rotation": rotation}
-        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_BACKUP, kind, args)
+        return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_BACKUP, kind, args, image_id)
 
     def _image_of(
         self,
@@ -62,6 +69,7 @@ class SnapshotVerbs(AcceptingVerbs):
         verb: states.Verb,
         kind: dict[str, str],
         args: dict[str, Any],
+        image_id: str | None,
     ) -> str:
         with self.database.write() as connection:
             limits = quotas.limits_of(connection, self.conf, instance.project_id, instance.user_id)
@@ -70,17 +78,23 @@ class SnapshotVerbs(AcceptingVerbs):
             current = self._lock_row(connection, instance)
             states.check_lock(current, bool(context.is_admin))
             states.check(verb, current)
-            image_id = insert_image(connection, current, name, metadata, _maker(context) | kind)
+            said = _maker(context) | kind
+            image_id = insert_image(connection, current, name, metadata, said, image_id)
             self._journal(connection, context, current, verb, {"image_id": image_id, **args})
         self._poke(current.host)
         return image_id
 
 
 def insert_image(
-    connection: Connection, instance: objects.Instance, name: str, metadata: dict[str, str], kind: dict[str, str]
+    connection: Connection,
+    instance: objects.Instance,
+    name: str,
+    metadata: dict[str, str],
+    kind: dict[str, str],
+    image_id: str | None = None,
 ) -> str:
-    """Write the row of an image that is to be made of a server's root disk; its id. ``kind``: properties that say what
-    it is, beside a snapshot."""
+    """Write the row of an image that is to be made of a server's root disk; its id, ``image_id`` if that is given.
+    ``kind``: properties that say what it is, beside a snapshot."""
     devices = db_block_devices.of_servers(connection, [instance.uuid]).get(instance.uuid, [])
     root = next((device for device in devices if device.boot_index == 0), None)
     origin = _origin(connection, instance, root)
@@ -94,7 +108,7 @@ def insert_image(
     own = {"instance_uuid": instance.uuid, "base_image_ref": origin.id} | kind  # what work goes by
     at = now()
     image = objects.Image(
-        id=str(uuidlib.uuid4()),
+        id=image_id or str(uuidlib.uuid4()),
         name=name,
         kernel=origin.kernel,
         kernel_format=origin.kernel_format,

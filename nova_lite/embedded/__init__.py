@@ -37,7 +37,8 @@ def beside(conf: cfg.ConfigOpts, engine: PolicyEngine, compute: Any, make: Calla
         identity = identity_app.connect(conf, compute.database)
         strategy = auth.strategy(conf, identity.tokens)
         mounted["/identity"] = identity_app.build(conf, engine, strategy, identity)
-    mounted["/image"] = image_app.build(conf, engine, strategy, compute)
+    if conf.image.service == "embedded":
+        mounted["/image"] = image_app.build(conf, engine, strategy, compute)
     mounted["/network"] = network_app.build(conf, engine, strategy, compute)
     mounted["/volume"] = volume_app.build(conf, engine, strategy, compute)
     return Mounts(make(strategy), mounted)

@@ -8,6 +8,10 @@ from datetime import datetime
 #: The folder of an image with what its disk boots.
 BOOT = "boot"
 
+#: The visibility here of an image that belongs to a Glance: that decides who may use it, whenever somebody asks. Its
+#: data is on this host when its ``checksum`` is known.
+GLANCE = "glance"
+
 
 @dataclass
 class Image:
@@ -58,7 +62,7 @@ class Image:
 
     def seen_by(self, project_id: str | None, is_admin: bool) -> bool:
         """Whether a caller of that project may know of it, and make servers of it."""
-        return self.visibility in ("public", "community") or is_admin or self.project_id == project_id
+        return self.visibility in ("public", "community", GLANCE) or is_admin or self.project_id == project_id
 
     def policy_target(self) -> dict[str, object]:
         return {"project_id": self.project_id}

@@ -193,6 +193,8 @@ class VolumeStore:
         return volume
 
     def _image(self, image_id: str) -> objects.Image:
+        if self._images.elsewhere is not None:
+            self._images.elsewhere.fetch(image_id)
         with self._database.read() as connection:
             image = db_images.get(connection, image_id)
         if image is None or self._images.disk(image) is None:

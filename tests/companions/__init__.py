@@ -1,1 +1,1 @@
-"""nova_lite beside a real Keystone: `make test-companions`."""
+"""nova_lite beside a real Keystone and a real Glance: `make test-companions`."""

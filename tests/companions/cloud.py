@@ -14,6 +14,7 @@ from tests.serving import PATIENCE
 #: User, project, role. All have PASSWORD.
 USERS = (
     ("nova", "service", "admin"),
+    ("glance", "service", "admin"),
     ("other-service", "service", "service"),
     ("ada", "demo", "member"),
     ("rob", "demo", "reader"),
@@ -42,12 +43,15 @@ class People:
     def grant(self, token: str, user: str, project: str, role_id: str) -> None:
         self.identity(token, "PUT", f"/projects/{self.ids[project]}/users/{self.ids[user]}/roles/{role_id}")
 
-    def add_endpoint(self, kind: str, name: str, url: str) -> None:
+    def add_endpoint(self, kind: str, name: str, url: str, region: str = "RegionOne") -> None:
         """Put a service into the catalog."""
         token = self.token("admin", "admin")
+        if region not in {one["id"] for one in self.identity(token, "GET", "/regions")["regions"]}:
+            self.identity(token, "POST", "/regions", {"region": {"id": region}})
+            self.add_endpoint("identity", "keystone", self.keystone.url, region)
         service = self.identity(token, "POST", "/services", {"service": {"type": kind, "name": name}})["service"]
         for interface in ("public", "internal"):
-            endpoint = {"service_id": service["id"], "region": "RegionOne", "interface": interface, "url": url}
+            endpoint = {"service_id": service["id"], "region": region, "interface": interface, "url": url}
             self.identity(token, "POST", "/endpoints", {"endpoint": endpoint})
 
     def token(self, user: str, project: str | None, url: str | None = None, scope: Any = None) -> str:
@@ -66,7 +70,7 @@ class People:
         assert status < 300, (method, path, status, document)
         return document
 
-    def openstack(self, user: str, project: str, *command: str, form: str = "json") -> Any:
+    def openstack(self, user: str, project: str, *command: str, form: str = "json", region: str = "RegionOne") -> Any:
         """What the client printed, parsed where it is JSON."""
         environment = {
             "OS_AUTH_URL": self.keystone.url,
@@ -76,6 +80,7 @@ class People:
             "OS_USER_DOMAIN_ID": "default",
             "OS_PROJECT_DOMAIN_ID": "default",
             "OS_IDENTITY_API_VERSION": "3",
+            "OS_REGION_NAME": region,
         }
         formatted = ["-f", form] if form else []
         output = run(str(self._bin / "openstack"), *command, *formatted, environment=environment)

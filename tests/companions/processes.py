@@ -116,6 +116,50 @@ password_hash_rounds = 4
         run(str(self._bin / "keystone-manage"), "--config-file", str(self.conf), *arguments)
 
 
+class Glance:
+    """Its database and data below ``folder``; ``store`` holds a file for each image."""
+
+    def __init__(self, folder: Path, bin_: Path, keystone_url: str) -> None:
+        folder.mkdir()
+        self.store = folder / "store"
+        for name in ("store", "staging", "tasks"):
+            (folder / name).mkdir()
+        listener = listening()
+        paste = bin_.parent / "etc" / "glance" / "glance-api-paste.ini"
+        conf = folder / "glance-api.conf"
+        conf.write_text(
+            f"""[DEFAULT]
+enabled_backends = local:file
+worker_self_reference_url = {url_of(listener)}
+[glance_store]
+default_backend = local
+[local]
+filesystem_store_datadir = {self.store}
+[os_glance_staging_store]
+filesystem_store_datadir = {folder}/staging
+[os_glance_tasks_store]
+filesystem_store_datadir = {folder}/tasks
+[database]
+connection = sqlite:///{folder}/glance.db
+[paste_deploy]
+flavor = keystone
+config_file = {paste}
+[keystone_authtoken]
+auth_url = {keystone_url}
+www_authenticate_uri = {keystone_url}
+auth_type = password
+username = glance
+password = {PASSWORD}
+project_name = service
+user_domain_id = default
+project_domain_id = default
+"""
+        )
+        run(str(bin_ / "glance-manage"), "--config-file", str(conf), "db_sync")
+        environment = {"OS_GLANCE_CONFIG_DIR": str(folder)}
+        self.process = WSGIProcess(listener, "glance.wsgi.api", folder / "log", environment, bin_)
+
+
 def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
     """Standard output of a command that must succeed."""
     done = subprocess.run(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from nova_lite import objects
+import contextlib
+
+from nova_lite import exceptions, objects
 from nova_lite.compute import snapshot_files, states
 from nova_lite.compute.plans.base import Columns, Plan
 from nova_lite.compute.server_host import Host
+from nova_lite.hv.driver import DriverError
 
 
 def cut(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
@@ -18,12 +21,24 @@ def finish(host: Host, instance: objects.Instance, operation: objects.Operation)
     host.snapshots.finish(host.spec(instance), operation)
 
 
+def upload(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
+    """Give it to where images are kept, if that is not here."""
+    if host.images.elsewhere is not None:
+        try:
+            host.images.elsewhere.upload(str(operation.args["image_id"]))
+        except exceptions.NovaLiteError as error:
+            raise DriverError(str(error)) from error
+
+
 def _rotate(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     host.snapshots.rotate(instance, operation)
 
 
 def _go_on(host: Host, instance: objects.Instance, operation: objects.Operation) -> Columns:
     host.snapshots.go_on(instance)
+    if host.images.elsewhere is not None:
+        with contextlib.suppress(exceptions.ImageNotFound):
+            host.images.remove(str(operation.args["image_id"]))
     return {}
 
 
@@ -31,7 +46,7 @@ PLANS = {
     "createImage": Plan(
         states.CREATE_IMAGE,
         "compute_snapshot_instance",
-        (("cut", cut), ("finish", finish)),
+        (("cut", cut), ("finish", finish), ("upload", upload)),
         {},
         snapshot_files.ended,
         _go_on,
@@ -39,7 +54,7 @@ PLANS = {
     "createBackup": Plan(
         states.CREATE_BACKUP,
         "compute_backup_instance",
-        (("cut", cut), ("finish", finish), ("rotate", _rotate)),
+        (("cut", cut), ("finish", finish), ("upload", upload), ("rotate", _rotate)),
         {},
         snapshot_files.ended,
         _go_on,

@@ -15,6 +15,7 @@ from nova_lite.hv.driver import PowerState
 
 def prepare(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     """Make what the server has on this host and is not there yet: folder, disks, config drive."""
+    host.bring_images(instance)
     host.config_drives.make(instance)
     host.attachments.make(instance)
     host.driver.prepare(host.spec(instance))

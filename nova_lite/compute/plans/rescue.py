@@ -23,6 +23,7 @@ def _shut_down(host: Host, instance: objects.Instance, operation: objects.Operat
 
 def _prepare(host: Host, instance: objects.Instance, operation: objects.Operation) -> None:
     _remove_disk(host, instance, operation)
+    host.bring_images(instance)
     host.driver.prepare(host.spec(instance))
 
 

@@ -11,7 +11,7 @@ import logging
 from nova_lite import exceptions, objects
 from nova_lite.compute import snapshot_files, states
 from nova_lite.compute.plans.base import ACTIVE, PAUSED, STOPPED, Columns, Plan
-from nova_lite.compute.plans.images import cut, finish
+from nova_lite.compute.plans.images import cut, finish, upload
 from nova_lite.compute.plans.life import prepare
 from nova_lite.compute.plans.power import boot, power_off, shut_down
 from nova_lite.compute.server_host import Host
@@ -107,7 +107,7 @@ def _not_back(host: Host, instance: objects.Instance, operation: objects.Operati
     return {"vm_state": "error" if lost else "shelved_offloaded", "host": ""} | _OFF
 
 
-_SHELVE = (("shut_down", shut_down), ("power_off", power_off), ("cut", cut), ("finish", finish))
+_SHELVE = (("shut_down", shut_down), ("power_off", power_off), ("cut", cut), ("finish", finish), ("upload", upload))
 _TASKS = {"finish": "shelving_image_uploading", "offload": "shelving_offloading"}
 
 #: A shelve whose files do not wait on the host: ``offload`` is among its arguments.
