@@ -13,6 +13,8 @@ from pathlib import Path
 from oslo_config import cfg
 from oslo_policy import opts as policy_opts
 
+from nova_lite import companion_opts
+
 
 def _default_state_path() -> str:
     if os.geteuid() == 0:
@@ -295,58 +297,6 @@ IDENTITY_OPTS = [
     cfg.StrOpt("region", default="RegionOne", help="The region in the catalog."),
 ]
 
-IMAGE_OPTS = [
-    cfg.StrOpt(
-        "service",
-        default="embedded",
-        choices=[
-            ("embedded", "the service of Image v2 at /image, over the images of this host"),
-            ("glance", "a Glance, see group [glance]; with [api] auth_strategy = keystone; needs nova-lite[glance]"),
-        ],
-        help="Where images are.",
-    ),
-]
-
-GLANCE_OPTS = [
-    cfg.StrOpt("endpoint_override", help="Where Glance is, without /v2; unset: what Keystone's catalog says."),
-    cfg.StrOpt("region_name", help="The region in the catalog to look for it in."),
-    cfg.ListOpt("valid_interfaces", default=["internal", "public"], help="Its interfaces, the wanted one first."),
-]
-#: keystoneauth's own options of that group, as far as they are wanted here; the client registers all of them.
-GLANCE_SESSION_OPTS = [
-    cfg.StrOpt(
-        "auth_section",
-        default="keystone_authtoken",
-        help="The group that says how this service logs in to fetch images for servers and to upload images of them: a "
-        "user that may do so with everybody's, as one with the role admin may.",
-    ),
-    cfg.StrOpt("cafile", help="PEM file of the authorities that Glance's certificate is checked by."),
-    cfg.IntOpt("timeout", default=120, help="Seconds without a word after which a request has failed."),
-]
-
-#: keystonemiddleware's own options, as far as they are wanted here; it registers and reads all of them itself.
-KEYSTONE_AUTHTOKEN_OPTS = [
-    cfg.StrOpt("www_authenticate_uri", help="Where clients find Keystone: named in answers with status 401."),
-    cfg.StrOpt("auth_url", help="Where this service finds Keystone."),
-    cfg.StrOpt("auth_type", sample_default="password", help="How this service logs in to look at others' tokens."),
-    cfg.StrOpt("username", help="Its user; wants a role that may validate tokens, such as service or admin."),
-    cfg.StrOpt("password", secret=True, help="The user's password."),
-    cfg.StrOpt("user_domain_name", help="The user's domain."),
-    cfg.StrOpt("project_name", help="The project it logs in to."),
-    cfg.StrOpt("project_domain_name", help="That project's domain."),
-    cfg.StrOpt("interface", default="internal", help="Which of Keystone's endpoints in its catalog is asked."),
-    cfg.StrOpt("cafile", help="PEM file of the authorities that Keystone's certificate is checked by."),
-    cfg.IntOpt(
-        "token_cache_time",
-        default=300,
-        help="Seconds that a good token is remembered; so long a revoked one may still open the API. -1 asks each "
-        "time.",
-    ),
-    cfg.ListOpt("memcached_servers", help="host:port of memcached, to remember tokens for all workers together."),
-    cfg.ListOpt("service_token_roles", default=["service"], help="Roles of which a service token must have one."),
-    cfg.StrOpt("service_type", sample_default="compute", help="Needed for application credentials with access rules."),
-]
-
 _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     (None, DEFAULT_OPTS),
     ("api", API_OPTS),
@@ -360,17 +310,15 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("console", CONSOLE_OPTS),
     ("events", EVENTS_OPTS),
     ("identity", IDENTITY_OPTS),
-    ("image", IMAGE_OPTS),
-    ("glance", GLANCE_OPTS),
+    ("image", companion_opts.IMAGE_OPTS),
+    ("glance", companion_opts.GLANCE_OPTS),
 ]
 
 
 def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """Entry point ``oslo.config.opts``: what oslo-config-generator writes into etc/nova-lite.conf."""
-    groups = {group: list(opts) for group, opts in _GROUPS} | {"keystone_authtoken": KEYSTONE_AUTHTOKEN_OPTS}
-    groups["glance"] += GLANCE_SESSION_OPTS
-    documented = groups.items()
-    return [(group or "DEFAULT", opts) for group, opts in documented]
+    documented = dict(_GROUPS) | companion_opts.DOCUMENTED
+    return [(group or "DEFAULT", opts) for group, opts in documented.items()]
 
 
 def new() -> cfg.ConfigOpts:

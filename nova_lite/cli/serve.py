@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 import click
+from oslo_config import cfg
 
 from nova_lite import __version__, exceptions, log
 from nova_lite.cli import first_start
@@ -229,9 +230,7 @@ def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
     paths, conf = settings.paths, settings.conf
     auth.strategy(conf)  # what is wrong with its options is said here, not by a child that ends again and again
     if conf.image.service == "glance":
-        from nova_lite.glance.client import Glance
-
-        Glance(conf)
+        check_glance(conf)
     database = Database(conf.database.connection or f"sqlite:///{paths.database}")
     database.upgrade()
     by_password = conf.identity.enabled and conf.api.auth_strategy == "token"
@@ -254,6 +253,17 @@ def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
             click.echo(f"  clients      export OS_CLIENT_CONFIG_FILE={paths.clouds} OS_CLOUD={first_start.CLOUD}")
     if other := first_start.endpoint_differs(paths.clouds, base_url):
         click.echo(f"Note: {paths.clouds} names {other}; this service listens on {base_url}.")
+
+
+def check_glance(conf: cfg.ConfigOpts) -> None:
+    """Raises Invalid when Glance cannot be spoken to, as far as the configuration tells."""
+    try:
+        from nova_lite.glance.client import Glance
+    except ImportError as error:
+        raise exceptions.Invalid(
+            "[image] service = glance needs openstacksdk: pip install 'nova-lite[glance]'"
+        ) from error
+    Glance(conf)
 
 
 def config_arguments(settings: Settings) -> list[str]:
