@@ -41,6 +41,9 @@ tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVE
 fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang
 	@$(PY) fuzz/run.py $(or $(SECONDS),600)
 
+fuzz-api: bootstrap ## Schemathesis against the API in process, at four versions (EXAMPLES=… to each operation)
+	@FUZZ_API=$(or $(EXAMPLES),50) $(PY) -m pytest -q --timeout 0 -n $(JOBS) tests/functional/test_schemathesis.py
+
 lint: bootstrap ## ruff
 	@$(BIN)/ruff check .
 
