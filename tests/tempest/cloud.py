@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import subprocess
 import tempfile
 import urllib.request
@@ -59,6 +60,7 @@ def cloud(driver: str) -> Iterator[Cloud]:
         state = stack.enter_context(state_folder())
         run = stack.enter_context(tempfile.TemporaryDirectory(prefix="nova-lite-run-"))
         os.chmod(run, 0o755)  # dnsmasq's user reads its files there
+        stack.callback(_end_dnsmasq, Path(run))
         os.environ.update(_SETTINGS, OS_NETWORK__RUN_PATH=run)
         serving = stack.enter_context(Serving(state, "--driver", driver))
         token = serving.log_in()
@@ -74,6 +76,13 @@ def cloud(driver: str) -> Iterator[Cloud]:
             public_network=networks.get("public"),
             serving=serving,
         )
+
+
+def _end_dnsmasq(run: Path) -> None:
+    """Networks outlive the service, and those of servers that a broken-off run leaves behind outlive the run."""
+    for path in run.rglob("dnsmasq.pid"):
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(path.read_text()), signal.SIGTERM)
 
 
 def accounts(state: Path, count: int) -> list[dict[str, Any]]:
