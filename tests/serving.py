@@ -30,8 +30,10 @@ def nova_lite(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def state_folder() -> Iterator[Path]:
     """A new state folder whose path is short enough for the sockets below it; no VM runs from it afterwards."""
     with tempfile.TemporaryDirectory(prefix="nova-lite-") as folder:
-        yield Path(folder) / "s"
-        nova_lite(Path(folder) / "s", "vm", "stop", "--all", "--force")
+        try:
+            yield Path(folder) / "s"
+        finally:
+            nova_lite(Path(folder) / "s", "vm", "stop", "--all", "--force")
 
 
 class Serving:
