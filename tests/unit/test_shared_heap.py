@@ -26,7 +26,7 @@ def copied():
     for line in open("/proc/self/smaps"):
         if line.split(" ")[0].count("-") == 1:
             inside = "nova-lite-heap" in line and " rw-p " in line
-        elif inside and line.startswith("Private_Dirty:"):
+        elif inside and line.startswith("Anonymous:"):
             total += int(line.split()[1])
     return total
 

@@ -127,5 +127,6 @@ EXPORTED long nl_heap_give_back(void) {
         }
     }
     close(fd);
+    madvise((void *)(uintptr_t)common, shared, MADV_DONTNEED); /* what was compared need not stay mapped twice */
     return dropped;
 }
