@@ -26,8 +26,8 @@ class EvacuateController(wsgi.Controller):
     resource = "evacuate"
     resource_obj_cls = objects.Instance
 
-    @wsgi.action("evacuate", policy="os_compute_api:os-evacuate")
     @wsgi.verb(states.EVACUATE)
+    @wsgi.action("evacuate", policy="os_compute_api:os-evacuate")
     @wsgi.version(base="2.1", max="2.28")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404, 409)
@@ -39,7 +39,6 @@ class EvacuateController(wsgi.Controller):
         """
         return self._evacuate(req, obj, params, force=None)
 
-    @wsgi.verb(states.EVACUATE)
     @wsgi.version(base="2.29", max="2.94")
     @wsgi.response(200)
     @wsgi.expected_errors(400, 404, 409)
@@ -54,7 +53,6 @@ class EvacuateController(wsgi.Controller):
         """
         return self._evacuate(req, obj, params, force=params.get("force", False))
 
-    @wsgi.verb(states.EVACUATE)
     @wsgi.version(base="2.95")
     @wsgi.response(200, version="2.95")
     @wsgi.response(202, version="3.0")
