@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_lite.hv.driver import DiskSpec, DriverError
 from nova_lite.hv.vmm import client
+from tests.kvm.driver_host import Host
 from tests.kvm.native_guests import assemble
 from tests.kvm.test_hotplug import OBEDIENT, STUBBORN
-from tests.kvm.test_kvm_driver import Host
 from tests.kvm.vmm_process import needs_kvm, wait_for
 
 pytestmark = needs_kvm
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(tmp_path / "state")
-    yield host
-    for info in host.driver.list():
-        host.driver.destroy(info.uuid)
-    host.driver.close()
 
 
 @pytest.fixture

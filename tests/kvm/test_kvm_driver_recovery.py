@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +15,10 @@ from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import process, record
 from nova_lite.hv.vmm.api_socket import lock_holder, lock_path
 from nova_lite.hv.vmm_process import hold
-from tests.kvm.test_kvm_driver import Host
+from tests.kvm.driver_host import Host
 from tests.kvm.vmm_process import COUNTING, PATIENCE, Vmm, needs_kvm, wait_for
 
 pytestmark = needs_kvm
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(tmp_path / "state")
-    yield host
-    for info in host.driver.list():
-        host.driver.destroy(info.uuid)
-    host.driver.close()
-    assert host.vmms() == []
 
 
 def _leave_behind(host: Host) -> tuple[object, Path]:

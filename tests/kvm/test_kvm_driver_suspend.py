@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nova_lite.hv.driver import DiskSpec, DriverError, MachineNotFound, MachineSpec, PowerState
-from tests.kvm.test_kvm_driver import Host
+from tests.kvm.driver_host import Host
 from tests.kvm.vmm_process import INTERACTIVE, SerialClient, needs_kvm
 
 pytestmark = needs_kvm
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[Host]:
-    host = Host(tmp_path / "state")
-    yield host
-    for info in host.driver.list():
-        host.driver.destroy(info.uuid)
-    host.driver.close()
 
 
 @pytest.fixture
