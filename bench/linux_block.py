@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench import linux_phases, linux_vmms
-from tests.nested import kernels
 
 PHASES = {
     "randread_qd1": 4000, "randwrite_qd1": 4000, "randread_qd32": 8000, "randwrite_qd32": 8000,
@@ -31,17 +29,12 @@ DISK_MIB = 64
 SOURCE = Path(__file__).with_name("linux_block_guest.c")
 
 
-def _modprobe(*words: str) -> None:
-    subprocess.run([kernels.busybox(), "modprobe", *words], check=True)  # a small system may be without kmod
-
-
 def _disk(latency_us: int) -> Path:
     if latency_us:
         # irqmode 2: a timer ends each request.
-        _modprobe("null_blk", "nr_devices=1", "gb=1", "irqmode=2", f"completion_nsec={latency_us * 1000}")
+        linux_vmms.modprobe("null_blk", "nr_devices=1", "gb=1", "irqmode=2", f"completion_nsec={latency_us * 1000}")
         return Path("/dev/nullb0")
-    _modprobe("brd", "rd_nr=1", f"rd_size={DISK_MIB << 10}")
-    path = Path("/dev/ram0")
+    path = linux_vmms.ram_disk(DISK_MIB)
     with path.open("r+b") as disk:
         for _ in range(DISK_MIB):  # its pages are made here, not while it is measured
             disk.write(b"nova" * (256 << 10))

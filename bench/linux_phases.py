@@ -1,4 +1,4 @@
-"""What linux_block and linux_net share: a program in the guest goes through phases, ours and QEMU's by turns.
+"""What linux_block, linux_net and linux_overlay share: a program in the guest goes through phases, two sides by turns.
 
 The guest's program writes ``bench: begin PHASE`` and ``bench: end PHASE NANOSECONDS`` on the console. Two figures come
 of each phase: the guest's clock, and the processor time of the box that all of it runs in, which other load on this
@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,12 @@ class Comparison:
     options: Callable[[argparse.ArgumentParser], object] = id  # adds those of its own to the command line
     rounds: int = 3
     others: tuple[str, ...] = ()  # measured and shown as well with --others
+    #: What is compared with what, by the names in the documents of ``turns``.
+    measured: str = OURS
+    baseline: str = BASELINE
+    target: float = TARGET
+    #: None: a boot of each VMM in each round.
+    turns: Callable[[Comparison, argparse.Namespace], Iterator[dict[str, Any]]] | None = None
 
     @property
     def name(self) -> str:
@@ -60,14 +66,19 @@ def turns(comparison: Comparison, given: argparse.Namespace) -> Iterator[dict[st
         for number in range(given.rounds):
             for vmm in names if number % 2 == 0 else reversed(names):  # what comes first is nobody's advantage
                 with vmms.running(vmm) as vm:
-                    for phase in comparison.amounts:
-                        begin, end = f"bench: begin {phase}".encode(), f"bench: end {phase} ".encode()
-                        vm.console.wait_for(begin)
-                        yield {"name": vmm, "phase": phase}
-                        vm.console.wait_for(end)
-                        vm.console.wait_for(b"\n", after=end)
-                        words = vm.console.text.partition(end)[2].split()
-                        yield {"name": vmm, "phase": phase, "clock": int(words[0]) / 1e9, "kvm": host.kvm_kind()}
+                    yield from phases(vm.console, vmm, comparison.amounts)
+
+
+def phases(console: linux_vmms.Console, name: str, amounts: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The documents of the program's next run, as those of ``name``; the console is then read up to that run's end."""
+    for phase in amounts:
+        begin, end = f"bench: begin {phase}".encode(), f"bench: end {phase} ".encode()
+        console.wait_for(begin)
+        yield {"name": name, "phase": phase}
+        console.wait_for(end)
+        console.wait_for(b"\n", after=end)
+        said, _, console.text = console.text.partition(end)[2].partition(b"\n")
+        yield {"name": name, "phase": phase, "clock": int(said) / 1e9, "kvm": host.kvm_kind()}
 
 
 class Runs:
@@ -95,19 +106,20 @@ class Runs:
 
     def result(self, counted: tuple[str, ...]) -> dict[str, Any]:
         """``counted``: which of "clock" and "cpu" there are; the worst phase by any of them is the value."""
+        measured, baseline, target = (getattr(self._comparison, key) for key in ("measured", "baseline", "target"))
         rates = {key: self._rates(key, statistics.median) for key in counted}
         spread = {key: {"least": self._rates(key, max), "most": self._rates(key, min)} for key in counted}
         ratios = {
-            key: {phase: round(found[OURS] / found[BASELINE], 3) for phase, found in rates[key].items()}
+            key: {phase: round(found[measured] / found[baseline], 3) for phase, found in rates[key].items()}
             for key in counted
         }
         ratio, key, phase = min((ratios[key][phase], key, phase) for key in counted for phase in ratios[key])
         return {
-            "name": self._comparison.name, "value": rates[key][phase][OURS],
-            "unit": f"{self._comparison.unit}/s by {key}, {phase}", "baseline": rates[key][phase][BASELINE],
-            "baseline_name": self._comparison.baseline_name, "ratio": ratio, "target": TARGET, "ok": ratio >= TARGET,
-            "ratios": ratios, "rates": rates, "spread": spread, "rounds": len(self._found[OURS, phase]),
-            "kvm": self._found[OURS, phase][0]["kvm"],
+            "name": self._comparison.name, "value": rates[key][phase][measured],
+            "unit": f"{self._comparison.unit}/s by {key}, {phase}", "baseline": rates[key][phase][baseline],
+            "baseline_name": self._comparison.baseline_name, "ratio": ratio, "target": target, "ok": ratio >= target,
+            "ratios": ratios, "rates": rates, "spread": spread, "rounds": len(self._found[measured, phase]),
+            "kvm": self._found[measured, phase][0]["kvm"],
         }  # fmt: skip
 
 
@@ -128,7 +140,7 @@ def main(comparison: Comparison) -> int:
     given = parser.parse_args()
     runs = Runs(comparison)
     if given.here:
-        for document in turns(comparison, given):
+        for document in (comparison.turns or turns)(comparison, given):
             if given.raw:
                 print(json.dumps(document), flush=True)
             else:

@@ -25,7 +25,7 @@ from nova_lite.hv.vmm import bzimage, client, loader, tap
 from nova_lite.hv.vmm.kernel_file import File
 from nova_lite.hv.vmm.spawner import Spawner
 from nova_lite.hv.vmm.unpack import unpack
-from tests.nested import box, guest_initramfs, guest_kernel
+from tests.nested import box, guest_initramfs, guest_kernel, kernels
 
 MEMORY_MIB = 256
 CMDLINE = "console=ttyS0 quiet panic=-1 nl.then=wait"
@@ -114,9 +114,16 @@ class Vmms:
     """Starts VMs by the names in NOVA_LITE and QEMU. Our VMMs are forked from a warm zygote, as the agent does it."""
 
     def __init__(
-        self, files: Files, cmdline: str = CMDLINE, *, disk: Path | None = None, card: str | None = None
+        self,
+        files: Files,
+        cmdline: str = CMDLINE,
+        *,
+        disk: Path | None = None,
+        card: str | None = None,
+        disks: Sequence[dict[str, Any]] = (),
     ) -> None:
-        self._files, self._cmdline, self._disk, self._tap = files, cmdline, disk, card
+        """``disk``: for ours and QEMU's alike; ``disks``: further ones of ours, as in a VmConfig."""
+        self._files, self._cmdline, self._disk, self._tap, self._disks = files, cmdline, disk, card, disks
         self._spawner = Spawner(files.folder / "zygote.log")
         self._spawner.start()
 
@@ -166,6 +173,8 @@ class Vmms:
         if self._disk is not None:
             disk = {"path": str(self._disk), "direct": True, "disable_io_uring": name == WITHOUT_IO_URING}
             config["disks"] = [disk | {"image_type": "Raw"}]
+        if self._disks:
+            config["disks"] = [*config.get("disks", ()), *self._disks]
         with contextlib.ExitStack() as opened:
             fds: list[int] = []
             if self._tap is not None:  # as the agent does it: a VMM has no right to open one
@@ -197,6 +206,16 @@ class Vmms:
                 yield Running(qemu.pid, console, started)
             finally:
                 qemu.kill()
+
+
+def modprobe(*words: str) -> None:
+    subprocess.run([kernels.busybox(), "modprobe", *words], check=True)  # a small system may be without kmod
+
+
+def ram_disk(mib: int) -> Path:
+    """A block device in this host's memory (brd)."""
+    modprobe("brd", "rd_nr=1", f"rd_size={mib << 10}")
+    return Path("/dev/ram0")
 
 
 class ProcessorTime:
