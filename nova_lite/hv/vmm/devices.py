@@ -76,7 +76,7 @@ def normal(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def add_all(machine: Machine, document: dict[str, Any], slots: Mapping[str, int]) -> None:
+def add_all(machine: Machine, document: dict[str, Any], slots: Mapping[str, int] | None = None) -> None:
     """Open what the devices of a normal document need and put them on the machine's bus, disks first, each in its slot.
 
     :raises VmmError: a file, a tap or a device cannot be had; the key is named.
@@ -85,7 +85,7 @@ def add_all(machine: Machine, document: dict[str, Any], slots: Mapping[str, int]
         machine.add_rate_limit_group(group["id"], _limiter(group))
     with ExitStack() as opened:
         for device in _devices(document, opened):
-            machine.place_next(slots.get(device.id, 0))
+            machine.place_next((slots or {}).get(device.id, 0))
             machine.add(device)
 
 

@@ -151,7 +151,7 @@ def _with(given: config.VmConfig, kind: str, device: dict[str, Any]) -> tuple[co
 def _plug(machine: Machine, kind: str, device: dict[str, Any]) -> dict[str, str]:
     key = _LISTS.get(kind, "vsock")
     try:
-        devices.add_all(machine, {key: device if key == "vsock" else [device]}, {})
+        devices.add_all(machine, {key: device if key == "vsock" else [device]})
     except VmmError as error:
         faults = (part.removeprefix(f"{key}.0.") for part in error.chain[1:])
         raise VmmError(error.status, error.chain[0], *faults) from error
