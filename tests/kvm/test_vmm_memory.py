@@ -36,7 +36,7 @@ def heap_kib(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if line.split(" ")[0].count("-") == 1:
             inside = "nova-lite-heap" in line and " rw-p " in line
-        elif inside and line.startswith("Private_Dirty:"):
+        elif inside and line.startswith("Anonymous:"):
             total += int(line.split()[1])
     return total
 

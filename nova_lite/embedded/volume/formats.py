@@ -71,6 +71,11 @@ _attached = closed(
         "attached_at": types.string_or_null,
     }
 )
+#: Left out for those whom the rules do not let see it.
+_GUARDED = (
+    *("os-vol-tenant-attr:tenant_id", "os-vol-host-attr:host"),
+    *("os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id"),
+)
 _volume = closed(
     {
         **dict.fromkeys(("id", "status", "availability_zone", "volume_type", "bootable"), types.string),
@@ -92,7 +97,7 @@ _volume = closed(
         | {"ext:policy": "volume_extension:volume_mig_status_attribute"},
         "os-vol-host-attr:host": types.string_or_null | {"ext:policy": "volume_extension:volume_host_attribute"},
     },
-    optional=["volume_image_metadata"],
+    optional=["volume_image_metadata", *_GUARDED],
 )
 _one_volume = wrapped("volume", _volume)
 _changed_volume = wrapped(
