@@ -8,7 +8,7 @@ JOBS ?= 2
 TEMPEST_DRIVER ?= kvm
 TEMPEST_CREDENTIALS ?= dynamic
 
-.PHONY: help bootstrap build demo serve test test-nested test-companions tempest fuzz lint typecheck bench bench-nested api-ref screenshots sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested test-companions tempest clients fuzz fuzz-api lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-companions: bootstrap ## Beside a real Keystone and Glance, installed from 
 tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVER=fake TEMPEST_CREDENTIALS=accounts)
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \
 		--concurrency $(JOBS)
+
+clients: bootstrap ## openstackclient, openstacksdk, novaclient and Ansible, from PyPI into build/, on real VMs
+	@$(PY) -m pytest tests/clients
 
 fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang
 	@$(PY) fuzz/run.py $(or $(SECONDS),600)

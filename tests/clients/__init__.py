@@ -1,0 +1,1 @@
+"""Unmodified clients of OpenStack against a service with real VMs: `make clients`."""

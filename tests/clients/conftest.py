@@ -1,0 +1,62 @@
+"""Fixtures: the clients in an environment of their own, and one cloud with real VMs and networks for all of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import netns
+from tests.own_venv import own_venv
+from tests.tempest.cloud import Cloud, cloud
+
+HERE = Path(__file__).parent
+PATIENCE = 300.0  # seconds that one call of a client takes at most
+
+
+class Clients:
+    """Runs them as a user would: with the clouds.yaml that the service wrote, and nothing else."""
+
+    def __init__(self, bin_: Path, served: Cloud, folder: Path) -> None:
+        self.bin, self.cloud, self.folder = bin_, served, folder
+        self.network, self.flavor = "private", "tempest"
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        self._environment |= {
+            "OS_CLIENT_CONFIG_FILE": str(served.serving.state / "clouds.yaml"),
+            "OS_CLOUD": "nova-lite",
+            "HOME": str(folder),
+            "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Its standard output; it must end well."""
+        done = subprocess.run(
+            [str(self.bin / program), *arguments],
+            env=self._environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, f"{program} {' '.join(arguments)}:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        return done.stdout
+
+    def openstack(self, *arguments: str) -> Any:
+        """What `openstack … -f json` says; None when it says nothing."""
+        shows = {"create", "list", "show", "issue", "image"} & set(arguments)
+        said = self.run("openstack", *arguments, *(["-f", "json"] if shows and "log" not in arguments else []))
+        return json.loads(said) if shows and "log" not in arguments and said.strip() else said
+
+
+@pytest.fixture(scope="session")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    bin_ = own_venv("clients", HERE / "requirements.txt", "Installing the clients (two minutes)")
+    with netns.entered(), cloud("kvm") as served:  # where servers can have networks, and the host keeps its own
+        yield Clients(bin_, served, tmp_path_factory.mktemp("clients"))
