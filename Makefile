@@ -38,7 +38,7 @@ tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVE
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \
 		--concurrency $(JOBS)
 
-clients: bootstrap ## openstackclient, openstacksdk, novaclient and Ansible, from PyPI into build/, on real VMs
+clients: bootstrap ## openstackclient, openstacksdk and novaclient, from PyPI into build/, on real VMs
 	@$(PY) -m pytest tests/clients
 
 fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang

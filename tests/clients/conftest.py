@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -49,14 +50,22 @@ class Clients:
         return done.stdout
 
     def openstack(self, *arguments: str) -> Any:
-        """What `openstack … -f json` says; None when it says nothing."""
-        shows = {"create", "list", "show", "issue", "image"} & set(arguments)
-        said = self.run("openstack", *arguments, *(["-f", "json"] if shows and "log" not in arguments else []))
-        return json.loads(said) if shows and "log" not in arguments and said.strip() else said
+        """What `openstack … -f json` says; its plain output where it has no such form."""
+        form = ["-f", "json"] if {"create", "list", "show", "issue"} & set(arguments) and "log" not in arguments else []
+        said = self.run("openstack", *arguments, *form)
+        begin = min((at for at in map(said.find, "{[") if at >= 0), default=None)
+        return json.loads(said[begin:]) if form and begin is not None else said  # before it: how far a --wait is
 
 
 @pytest.fixture(scope="session")
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
     bin_ = own_venv("clients", HERE / "requirements.txt", "Installing the clients (two minutes)")
-    with netns.entered(), cloud("kvm") as served:  # where servers can have networks, and the host keeps its own
+    with pytest.MonkeyPatch.context() as changed, netns.entered(), _cloud(changed) as served:
         yield Clients(bin_, served, tmp_path_factory.mktemp("clients"))
+
+
+@contextlib.contextmanager
+def _cloud(changed: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    changed.setenv("OS_NETWORK__ENABLED", "true")  # tests/conftest.py says no, for the sake of the host's own network
+    with cloud("kvm") as served:
+        yield served
