@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from nova_lite import schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.api.quota_limits import Limits
 
 _ITEM = {2: "/os-quota-sets/{tenant_id}", 3: "/quota-sets/{tenant_id}"}
 
@@ -18,21 +19,7 @@ class UserParams(ItemParams, total=False):
     user_id: str
 
 
-class UpdateParams(UserParams, total=False):
-    instances: int
-    cores: int
-    ram: int
-    metadata_items: int
-    key_pairs: int
-    server_groups: int
-    server_group_members: int
-    injected_files: int
-    injected_file_content_bytes: int
-    injected_file_path_bytes: int
-    fixed_ips: int
-    floating_ips: int
-    security_groups: int
-    security_group_rules: int
+class UpdateParams(UserParams, Limits, total=False):
     force: bool
 
 
