@@ -20,10 +20,10 @@ import uuid
 from pathlib import Path
 
 from bench.service import running
-from nova_lite.conf import Paths
 from nova_lite.hv.driver import MachineSpec
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import client
+from nova_lite.paths import Paths
 
 TARGET_MS = 60.0
 GUESTS = Path(__file__).parent.parent / "nova_lite" / "hv" / "guests"

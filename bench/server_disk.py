@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 from bench.service import Service, running
-from nova_lite.conf import Paths
 from nova_lite.hv import console_log
+from nova_lite.paths import Paths
 from tests.kvm import disk_guest
 
 TARGET_MS, TARGET_BYTES = 15.0, 1 << 20

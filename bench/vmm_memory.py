@@ -24,10 +24,10 @@ import uuid
 from pathlib import Path
 
 import nova_lite.hv.guests
-from nova_lite.conf import Paths
 from nova_lite.hv import host
 from nova_lite.hv.driver import DiskSpec, MachineInfo, MachineSpec, NicSpec
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.paths import Paths
 
 TARGET_MIB = 4.0
 BARE_FORKS = """

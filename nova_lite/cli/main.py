@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from nova_lite import __version__, exceptions
 from nova_lite import conf as nova_lite_conf
+from nova_lite.paths import Paths
 
 # name: (module and object, what it is for). Loaded when asked for: `nova-lite token list` imports no database.
 SUBCOMMANDS = {
@@ -54,7 +55,7 @@ class Settings:
         return options
 
     @cached_property
-    def paths(self) -> nova_lite_conf.Paths:
+    def paths(self) -> Paths:
         return nova_lite_conf.paths(self.conf)
 
 

@@ -7,31 +7,24 @@ import errno
 import fcntl
 import logging
 import os
-import signal
 import socket
-import sys
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from oslo_config import cfg
 
-from nova_lite import __version__, exceptions, log
-from nova_lite.cli import first_start
+from nova_lite import exceptions, log
+from nova_lite.cli import first_start, foreground
 from nova_lite.cli.main import Settings, pass_settings
-from nova_lite.cli.status import get_json
-from nova_lite.cli.supervisor import Child, StartFailed, Supervisor
 from nova_lite.cli.token import token_file
-from nova_lite.cli.vms import running_vms
-from nova_lite.conf import Paths
+from nova_lite.console.urls import base_url as consoles_url
 from nova_lite.network.host import lacking
-from nova_lite.notify import notify
+from nova_lite.paths import Paths
 
 LOG = logging.getLogger("nova_lite.serve")
 
-READY_WITHIN = 60.0  # seconds
-PYTHON = (sys.executable, "-P")  # -P: what lies in the folder where somebody typed `nova-lite serve` is not imported
 _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 
 
@@ -85,48 +78,30 @@ def serve(
         notifications(paths) as notified,
     ):
         base_url = url_of(listener)
-        from nova_lite.compute.consoles import base_url as consoles_url
-
         console_url = [consoles_url(conf)] if consoles else []
         print(os.getpid(), base_url, *console_url, sep="\n", file=holder, flush=True)
         prepare(settings, base_url, is_new)
+        agent = child(settings, "agent", "nova_lite.compute.agent")
+        agent["environment"]["NOTIFY_SOCKET"] = notified.getsockname()
         children = [
-            Child(
-                "agent",
-                [*PYTHON, "-m", "nova_lite.compute.agent", *config_arguments(settings)],
-                {**child_environment(settings), "NOTIFY_SOCKET": notified.getsockname()},
-            ),
-            Child(
-                "API",
-                [
-                    *(*PYTHON, "-m", "nova_lite.cli.api_server", *config_arguments(settings)),
-                    *("--listen-fd", str(listener.fileno())),
-                ],
-                child_environment(settings),
-                pass_fds=[listener.fileno()],
-            ),
-            Child(
-                "connection service",
-                [*PYTHON, "-m", "nova_lite.connections", *config_arguments(settings), *consoles_fd(consoles)],
-                child_environment(settings),
-                pass_fds=[consoles.fileno()] if consoles else [],
-            ),
+            agent,
+            child(settings, "API", "nova_lite.cli.api_server", "--listen-fd", listener),
+            child(settings, "connection service", "nova_lite.connections", "--consoles-fd", consoles),
             *metadata_service(settings),
         ]
-
-        def say_ready() -> None:
-            seconds = time.monotonic() - started
-            running = len(running_vms(paths))
-            click.echo(f"nova-lite {__version__} is ready: {base_url}  ({seconds:.1f} s, {vms_in_words(running)})")
-            click.echo("Ctrl-C stops the service; VMs go on.")
-            notify("READY=1")
-
-        try:
-            ended_by = Supervisor(children, lambda: wait_ready(notified, base_url), say_ready).run()
-        except StartFailed as error:
-            raise exceptions.NovaLiteError(str(error)) from error
-        notify("STOPPING=1")
-    say_goodbye(paths, ended_by)
+        foreground.become(
+            foreground.Plan(
+                state_path=str(paths.state),
+                address=reachable(listener),
+                url=base_url,
+                started=started,
+                lock_fd=holder.fileno(),
+                notify_fd=notified.fileno(),
+                log_file=conf.log_file,
+                debug=conf.debug,
+                children=children,
+            )
+        )
 
 
 def check_path_length(paths: Paths) -> None:
@@ -183,11 +158,17 @@ def consoles_listener(settings: Settings) -> Iterator[socket.socket | None]:
         yield listener
 
 
-def consoles_fd(listener: socket.socket | None) -> list[str]:
-    return [] if listener is None else ["--consoles-fd", str(listener.fileno())]
+def child(
+    settings: Settings, name: str, module: str, option: str = "", passed: socket.socket | None = None
+) -> dict[str, Any]:
+    """How a process of the service is started, see foreground.Plan. ``option`` names the socket that it is passed."""
+    argv = [*foreground.PYTHON, "-m", module, *config_arguments(settings)]
+    pass_fds = [] if passed is None else [passed.fileno()]
+    argv += [part for descriptor in pass_fds for part in (option, str(descriptor))]
+    return {"name": name, "argv": argv, "environment": child_environment(settings), "pass_fds": pass_fds}
 
 
-def metadata_service(settings: Settings) -> list[Child]:
+def metadata_service(settings: Settings) -> list[dict[str, Any]]:
     """The process that servers ask for their metadata; none where they have no networks."""
     network = settings.conf.network
     if not network.enabled or not network.metadata_service or settings.conf.compute.driver == "fake":
@@ -195,8 +176,7 @@ def metadata_service(settings: Settings) -> list[Child]:
     if reason := lacking():
         LOG.warning("No metadata service, as servers get no networks: %s", reason)
         return []
-    command = [*PYTHON, "-m", "nova_lite.metadata.service", *config_arguments(settings)]
-    return [Child("metadata service", command, child_environment(settings))]
+    return [child(settings, "metadata service", "nova_lite.metadata.service")]
 
 
 def listen(host: str, port: int, option: str = "--port") -> socket.socket:
@@ -215,10 +195,14 @@ def listen(host: str, port: int, option: str = "--port") -> socket.socket:
         raise exceptions.Invalid(f"Cannot listen on {host} port {port}: {error.strerror}.") from error
 
 
-def url_of(listener: socket.socket) -> str:
-    """Where a client on this machine reaches the API."""
+def reachable(listener: socket.socket) -> tuple[str, int]:
+    """Where a client on this machine reaches a listening socket."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
+def url_of(listener: socket.socket) -> str:
+    host, port = reachable(listener)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -290,32 +274,7 @@ def notifications(paths: Paths) -> Iterator[socket.socket]:
         path.unlink()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(path))
-        receiver.settimeout(READY_WITHIN)
         try:
             yield receiver
         finally:
             path.unlink()
-
-
-def wait_ready(receiver: socket.socket, base_url: str) -> None:
-    """Return when the agent has said that it is ready and the API answers that it sees it."""
-    try:
-        while b"READY=1" not in receiver.recv(4096).splitlines():
-            pass
-    except TimeoutError as error:
-        raise TimeoutError(f"the agent said nothing for {READY_WITHIN:.0f} s") from error
-    # The request waits in the listening socket's backlog until a worker takes it.
-    health = get_json(f"{base_url}/healthcheck", timeout=READY_WITHIN)
-    if down := [name for name, state in health.items() if state == "down"]:
-        raise exceptions.Unavailable(f"the API says that its {' and '.join(down)} does not answer")
-
-
-def vms_in_words(running: int) -> str:
-    return {0: "no VM runs", 1: "1 VM runs"}.get(running, f"{running} VMs run")
-
-
-def say_goodbye(paths: Paths, ended_by: signal.Signals) -> None:
-    running = len(running_vms(paths))
-    click.echo(f"\nStopped by {ended_by.name}; {vms_in_words(running)}.")
-    if running:
-        click.echo("VMs go on: `nova-lite serve` finds them again, `nova-lite vm stop --all` ends them.")

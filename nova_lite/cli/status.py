@@ -13,8 +13,8 @@ from nova_lite import __version__
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.vms import find_vms
 from nova_lite.compute.node_client import NodeClient, NodeError, NodeUnavailable
-from nova_lite.conf import Paths
 from nova_lite.hv.host import kvm_kind
+from nova_lite.paths import Paths
 
 
 @click.command()

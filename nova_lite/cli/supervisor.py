@@ -23,6 +23,8 @@ FIRST_PAUSE = 0.5  # seconds until a dead child is started again; doubled each t
 LONGEST_PAUSE = 30.0
 STEADY = 60.0  # a child that lived this long starts again after the first pause
 
+HANDLED = (signal.SIGTERM, signal.SIGINT)  # what stops the service
+
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -93,11 +95,15 @@ class Supervisor:
         self._stop_signal: signal.Signals | None = None
 
     def run(self) -> signal.Signals:
-        """Start everything and watch it. Returns the signal that ended it. :raises StartFailed: see there."""
+        """Start everything and watch it. Returns the signal that ended it. :raises StartFailed: see there.
+
+        SIGTERM and SIGINT may be blocked until then, and wait: whoever hands over to this process does so.
+        """
         signals, signal_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         ready = os.eventfd(0, os.EFD_CLOEXEC)
         former_wakeup = signal.set_wakeup_fd(signal_writer)
-        former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+        former = {number: signal.signal(number, lambda *_: None) for number in HANDLED}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         try:
             for child in self.children:
                 child.start()

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from nova_lite import exceptions
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings
-from nova_lite.conf import Paths
 from nova_lite.db.tables import instances
 from nova_lite.hv.vmm import client
 from nova_lite.hv.vmm.api_socket import lock_holder
+from nova_lite.paths import Paths
 
 _ANSWER_WITHIN = 5.0  # seconds
 

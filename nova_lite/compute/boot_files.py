@@ -13,13 +13,13 @@ from pathlib import Path
 
 from nova_lite import objects
 from nova_lite.compute.images import ImageStore
-from nova_lite.conf import Paths
 from nova_lite.disks import overlay
 from nova_lite.disks.boot import find, reader
 from nova_lite.disks.overlay_format import OverlayError
 from nova_lite.hv.driver import DiskSpec
 from nova_lite.hv.guests import NOTHING_BOOTABLE
 from nova_lite.hv.vmm import loader
+from nova_lite.paths import Paths
 
 LOG = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from nova_lite import exceptions, objects
 from nova_lite.console import page
+from nova_lite.console.urls import base_url
 from nova_lite.context import RequestContext
 from nova_lite.db import console_tokens
 from nova_lite.db.console_tokens import ConsoleAuth
@@ -24,15 +25,6 @@ class ConsoleURL:
 
     url: str
     expires_at: datetime
-
-
-def base_url(conf: cfg.ConfigOpts) -> str:
-    """``[serial_console] base_url``, or what follows from where the proxy listens."""
-    group = conf.serial_console
-    if group.base_url:
-        return str(group.base_url)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(group.serialproxy_host, group.serialproxy_host)
-    return f"ws://[{host}]:{group.serialproxy_port}/" if ":" in host else f"ws://{host}:{group.serialproxy_port}/"
 
 
 def make(database: Database, base: str, instance_uuid: str, host: str, console_type: str, seconds: int) -> ConsoleURL:

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from nova_lite import objects
 from nova_lite.compute.images import ImageStore
-from nova_lite.conf import Paths
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import images as db_images
 from nova_lite.db import volumes as db_volumes
 from nova_lite.db.engine import Connection
 from nova_lite.hv.driver import DiskSpec, DriverError
+from nova_lite.paths import Paths
 from nova_lite.volumes.store import VolumeStore
 
 _PAGE = 4096

@@ -30,8 +30,8 @@ from websockets.typing import Subprotocol
 
 from nova_lite import conf as nova_lite_conf
 from nova_lite import exceptions
-from nova_lite.compute.consoles import base_url
 from nova_lite.console import page
+from nova_lite.console.urls import base_url
 from nova_lite.db import console_tokens
 from nova_lite.db.console_tokens import ConsoleAuth
 from nova_lite.db.engine import Database

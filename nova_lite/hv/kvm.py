@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nova_lite.conf import Paths
 from nova_lite.hv import (
     console_log,
     host,
@@ -40,6 +39,7 @@ from nova_lite.hv.driver import (
 from nova_lite.hv.kvm_devices import ANSWER, DeviceVerbs
 from nova_lite.hv.vmm import client, loader, process, record, spawner
 from nova_lite.hv.vmm_process import VmmProcess
+from nova_lite.paths import Paths
 
 LOG = logging.getLogger(__name__)
 

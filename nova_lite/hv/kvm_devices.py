@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from nova_lite.conf import Paths
 from nova_lite.hv import device_hotplug, resized_disks, server_disks
 from nova_lite.hv.driver import DiskSpec, Driver, DriverError, MachineSpec, NicSpec
 from nova_lite.hv.vmm.client import VmmRefused, VmmUnreachable
 from nova_lite.hv.vmm_process import VmmProcess
+from nova_lite.paths import Paths
 
 LOG = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from nova_lite.conf import Paths
 from nova_lite.hv import server_disks
 from nova_lite.hv.driver import DriverError, MachineSpec
 from nova_lite.hv.vmm import loader, tap
+from nova_lite.paths import Paths
 
 #: What guests read in SMBIOS: by Nova's own words cloud-init knows that it is in an OpenStack.
 PLATFORM = {"system_manufacturer": "OpenStack Foundation", "system_product_name": "OpenStack Nova"}

@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from demo.client import Client
-from nova_lite.conf import Paths
 from nova_lite.db import changes
 from nova_lite.db import operations as db_operations
 from nova_lite.db.engine import Database
+from nova_lite.paths import Paths
 from tests.serving import PATIENCE, Serving, nova_lite, state_folder
 
 

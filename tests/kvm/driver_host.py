@@ -6,10 +6,10 @@ import queue
 import uuid
 from pathlib import Path
 
-from nova_lite.conf import Paths
 from nova_lite.hv.driver import MachineEvent, MachineSpec
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import process
+from nova_lite.paths import Paths
 from tests.kvm.vmm_process import COUNTING, INTERACTIVE, PATIENCE
 
 

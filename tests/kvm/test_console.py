@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from demo.service import COMMAND
-from nova_lite.conf import Paths
 from nova_lite.hv.driver import MachineSpec
 from nova_lite.hv.guests import INTERACTIVE
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.paths import Paths
 from tests.kvm.vmm_process import PATIENCE, SerialClient, needs_kvm
 from tests.serving import nova_lite
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from nova_lite.conf import Paths
 from nova_lite.disks import overlay
 from nova_lite.hv import server_disks
 from nova_lite.hv.driver import DiskSpec, DriverError, MachineSpec, PowerState
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.paths import Paths
 from tests.kvm import disk_guest
 from tests.kvm.vmm_process import INTERACTIVE, needs_kvm
 
@@ -173,7 +173,7 @@ def test_a_host_that_is_full_says_so_and_leaves_nothing(tmp_path):
 GROWING = """
 import os, subprocess, sys, time, uuid
 from pathlib import Path
-from nova_lite.conf import Paths
+from nova_lite.paths import Paths
 from nova_lite.hv.driver import DiskSpec, MachineSpec
 from nova_lite.hv.kvm import KvmDriver
 guest, state = sys.argv[1:]

@@ -126,7 +126,7 @@ def test_sockets_left_by_killed_vmms_are_in_nobodys_way(host: Host) -> None:
 _POWER_ON_AND_DIE = """
 import json, os, signal, sys, threading
 from pathlib import Path
-from nova_lite.conf import Paths
+from nova_lite.paths import Paths
 from nova_lite.hv.driver import MachineSpec
 from nova_lite.hv import kvm
 from nova_lite.hv.vmm import record, spawner

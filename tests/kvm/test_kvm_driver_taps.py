@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_lite.conf import Paths
 from nova_lite.hv.driver import DriverError, MachineSpec, NicSpec
 from nova_lite.hv.kvm import KvmDriver
 from nova_lite.hv.vmm import client
+from nova_lite.paths import Paths
 from tests.kvm.native_guests import assemble
 from tests.kvm.test_hotplug import OBEDIENT, STUBBORN
 from tests.kvm.vmm_process import INTERACTIVE, needs_kvm

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from nova_lite.conf import Paths
 from nova_lite.hv import host
 from nova_lite.hv.driver import MachineEvent, MachineSpec, PowerState
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.paths import Paths
 from tests.kvm.test_server_trouble import show, start
 from tests.kvm.test_vmm_guest_ends import program
 from tests.kvm.vmm_process import needs_kvm, wait_for

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bench.vmm_memory import machine
-from nova_lite.conf import Paths
 from nova_lite.hv.driver import PowerState
 from nova_lite.hv.kvm import KvmDriver
+from nova_lite.paths import Paths
 from tests.kvm.vmm_process import needs_kvm
 
 pytestmark = needs_kvm

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from nova_lite import exceptions, schemas
 from nova_lite.api import validation, wsgi
 from nova_lite.api.times import rfc3339
-from nova_lite.compute.consoles import base_url
+from nova_lite.console.urls import base_url
 
 
 class TokenParams(TypedDict):
