@@ -88,8 +88,9 @@ class Service:
         """Start and wait until it is ready; returns the seconds that took."""
         begin = time.monotonic()
         port = "0" if self.port_taken else str(PORT)
+        argv = self.command("serve", "--port", port, "--console-port", "0")
         # A session of its own: KEEP=1 leaves it running when this terminal is closed.
-        self._process, self.url = start_serve([*self.command("serve"), "--port", port], self.log, new_session=True)
+        self._process, self.url = start_serve(argv, self.log, new_session=True)
         return time.monotonic() - begin
 
     def command(self, *arguments: str) -> list[str]:

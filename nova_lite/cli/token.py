@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import click
 
 from nova_lite.api.auth.tokens import PROJECT_ID, TokenFile
 from nova_lite.cli import table
 from nova_lite.cli.main import Settings, pass_settings
+from nova_lite.cli.moment import Moment
 
 # Names become ids in the same way on every host, so that two tokens for one project share its servers.
 NAMES = uuid.uuid5(uuid.NAMESPACE_DNS, "nova-lite")
-_DURATION = re.compile(r"(\d+)([mhdw])\Z")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def identity(kind: str, name_or_id: str) -> str:
@@ -27,20 +25,6 @@ def identity(kind: str, name_or_id: str) -> str:
 
 def token_file(settings: Settings) -> TokenFile:
     return TokenFile(settings.conf.api.tokens_file or settings.paths.tokens)
-
-
-class Expiry(click.ParamType):
-    name = "when"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        text = str(value)
-        if match := _DURATION.match(text):
-            return datetime.now(UTC).replace(microsecond=0) + timedelta(**{_UNITS[match[2]]: int(match[1])})
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{text!r} is neither a duration (90m, 12h, 30d, 4w) nor a time (2030-01-31T12:00Z)", param, ctx)
-        return moment if moment.tzinfo else moment.astimezone()
 
 
 @click.group()
@@ -62,7 +46,7 @@ def token() -> None:
     show_default=True,
     help="A role: reader, member, manager, admin or one of your policy's; may be repeated.",
 )
-@click.option("--expires", type=Expiry(), help="When it ends: 90m, 12h, 30d, 4w or a time.  [default: never]")
+@click.option("--expires", type=Moment(), help="When it ends: 90m, 12h, 30d, 4w or a time.  [default: never]")
 @click.option("--description", help="What it is for.")
 @click.option("--quiet", "-q", is_flag=True, help="Print the token alone, for scripts.")
 @pass_settings

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import weakref
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -117,18 +118,21 @@ def write(connection: Connection) -> bool:
 
 
 class Doorbell:
-    """Tells the process that serves events that there are some; it looks by itself, too, only not as soon."""
+    """Tells the process that serves events that there are some; it looks by itself, too, only not as soon.
+
+    One socket for as long as the bell is there. It has no peer and no state of its own, so threads and forked workers
+    ring it side by side; each ring looks for who is at the path now.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
+        self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        weakref.finalize(self, self._sender.close)
 
     def __call__(self) -> None:
-        with (
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender,
-            # It does not run, or was told so often already that its socket is full: it will look by itself.
-            contextlib.suppress(OSError),
-        ):
-            sender.sendto(b"!", self._path)
+        # It does not run, or was told so often already that its socket is full: it will look by itself.
+        with contextlib.suppress(OSError):
+            self._sender.sendto(b"!", self._path)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
