@@ -8,7 +8,7 @@ JOBS ?= 2
 TEMPEST_DRIVER ?= kvm
 TEMPEST_CREDENTIALS ?= dynamic
 
-.PHONY: help bootstrap build demo serve test test-nested test-companions tempest clients fuzz fuzz-api lint typecheck bench bench-nested api-ref screenshots sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested test-debian test-companions tempest clients fuzz fuzz-api lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ test: bootstrap ## Every tier that this machine can run: static, unit, functiona
 
 test-nested: bootstrap ## Tests in QEMU machines with a real kvm-amd (tests/nested/kvmbox --prepare gets what they need)
 	@$(PY) -m pytest -n $(JOBS) --dist loadfile -p tests.tiers tests/nested
+
+DEBIAN_STATE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/nova-lite-kvmbox/debian
+test-debian: bootstrap ## In such a machine, a Debian of `nova-lite image build debian` as a server; minutes
+	@$(BIN)/nova-lite --state-path $(DEBIAN_STATE) image list | grep -q debian- || \
+		$(BIN)/nova-lite --state-path $(DEBIAN_STATE) image build debian
+	@NOVA_LITE_DEBIAN_STATE=$(DEBIAN_STATE) $(PY) -m pytest -s -p tests.tiers tests/nested/inside/test_debian_image.py
 
 test-companions: bootstrap ## Beside a real Keystone and Glance, installed from PyPI into build/ (three minutes, once)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[keystone,glance]'

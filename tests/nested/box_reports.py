@@ -1,7 +1,7 @@
 """pytest plugin inside a box: each report as a line of JSON on standard output, for conftest.py outside.
 
-A test that comes to no end within ``DEADLINE`` fails where it stands; of a test that fails its report tells what all
-threads were doing then and what the box's kernel said last.
+A test that comes to no end within ``DEADLINE`` (or what its ``timeout`` mark says) fails where it stands; of one that
+fails its report tells what all threads were doing then and what the box's kernel said last.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ class _Reports:
         self._config = config
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_setup(self) -> Generator[None, None, None]:
-        with _deadline():
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        with _deadline(item):
             yield
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, None, None]:
-        with _deadline():
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        with _deadline(item):
             yield
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
-        with _deadline():
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        with _deadline(item):
             yield
 
     @pytest.hookimpl(wrapper=True)
@@ -70,18 +70,21 @@ class _Reports:
 
 
 @contextmanager
-def _deadline() -> Iterator[None]:
+def _deadline(item: pytest.Item) -> Iterator[None]:
+    mark = item.get_closest_marker("timeout")
+    seconds = int(mark.args[0]) if mark else DEADLINE
+
     def end(_number: int, _frame: FrameType | None) -> None:
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         stacks = [
             f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
             for ident, frame in sys._current_frames().items()
         ]
-        pytest.fail("\n".join([f"no end after {DEADLINE} s", *stacks]))
+        pytest.fail("\n".join([f"no end after {seconds} s", *stacks]))
 
     before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(DEADLINE)
-    faulthandler.dump_traceback_later(DEADLINE + _GRACE, file=_ERR, exit=True)
+    signal.alarm(seconds)
+    faulthandler.dump_traceback_later(seconds + _GRACE, file=_ERR, exit=True)
     try:
         yield
     finally:
@@ -91,5 +94,5 @@ def _deadline() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "timeout(seconds): outside of the box")
+    config.addinivalue_line("markers", "timeout(seconds): in place of DEADLINE")
     config.pluginmanager.register(_Reports(config))

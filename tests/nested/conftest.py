@@ -26,6 +26,9 @@ PATIENCE = 600.0
 #: Of a first failure, in the warning.
 _LINES = 60
 INSIDE_VARIABLE = "NOVA_LITE_INSIDE_A_BOX"
+#: State folder with a Debian made by `nova-lite image build debian`: `make test-debian` sets it.
+DEBIAN_STATE = "NOVA_LITE_DEBIAN_STATE"
+collect_ignore = [] if os.environ.get(DEBIAN_STATE) else ["inside/test_debian_image.py"]
 #: Other plugins cost the box several seconds of imports.
 ENVIRONMENT = {INSIDE_VARIABLE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 _Reports = dict[str, list[pytest.TestReport]]

@@ -27,9 +27,10 @@ CMDLINE = "root=/dev/vda ro console=ttyS0 net.ifnames=0 quiet"
 PACKAGES = (
     *("systemd-sysv", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd", "e2fsprogs", "netbase"),
     *("cloud-init", "openssh-server", "sudo", "ifupdown", "isc-dhcp-client", "iproute2", "ca-certificates"),
+    *("dbus", "libpam-systemd"),  # systemctl, hostnamectl and loginctl of a user
 )
 #: Part of every recipe: a change of what is made of the same wishes makes it anew.
-_EDITION = 1
+_EDITION = 2
 _LEFT_OUT = (
     *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*"),
     *("path-include=/usr/share/doc/*/copyright", "path-include=/usr/share/locale/locale.alias"),

@@ -23,6 +23,8 @@ cat >"$1/etc/cloud/cloud.cfg.d/90_nova-lite.cfg" <<'END'
 datasource_list: [ConfigDrive, OpenStack, None]
 apt:
   preserve_sources_list: true
+# The one that needs no package of locales; the usual en_US.UTF-8 would be this image's first error.
+locale: C.UTF-8
 END
 
 # What is mounted in the tree (proc, sys, dev) is none of the disk's: seen through another mount, it is not there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import subprocess
@@ -62,8 +63,10 @@ class Cloud:
         now = self.computing.get(server)
         return "" if now.task_state == "scheduling" else self.api.console_output(self.me, now)
 
-    def wait(self, server: objects.Instance, condition: Callable[[], bool], what: str) -> None:
-        deadline, hopeless = time.monotonic() + PATIENCE, False
+    def wait(
+        self, server: objects.Instance, condition: Callable[[], bool], what: str, patience: float = PATIENCE
+    ) -> None:
+        deadline, hopeless = time.monotonic() + patience, False
         while not condition():
             now = self.computing.get(server)
             said = f"{now.vm_state}, {now.fault}\n{self.driver.console_output(server.uuid, 4000).decode()}"
@@ -251,10 +254,10 @@ echo nl: compared
 """
 
 
-@pytest.fixture
-def networked(tmp_path: Path) -> Iterator[Cloud]:
+@contextlib.contextmanager
+def networking(state: Path) -> Iterator[Cloud]:
     """A cloud whose servers have networks, in a namespace of its own, with the metadata service."""
-    state, run_path = tmp_path / "state", f"/run/nova-lite-test-{os.getpid()}"
+    run_path = f"/run/nova-lite-test-{os.getpid()}"
     with netns.entered():
         made = Cloud(state, network={"enabled": True, "run_path": run_path})
         host = made.computing.conf.host
@@ -266,6 +269,12 @@ def networked(tmp_path: Path) -> Iterator[Cloud]:
             service.terminate()
             service.wait()
             made.close()
+
+
+@pytest.fixture
+def networked(tmp_path: Path) -> Iterator[Cloud]:
+    with networking(tmp_path / "state") as made:
+        yield made
 
 
 def test_the_config_drive_and_the_metadata_service_say_the_same(networked: Cloud) -> None:
