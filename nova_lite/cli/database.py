@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import sqlalchemy as sa
+
 from nova_lite import exceptions
 from nova_lite.cli.main import Settings
 from nova_lite.db.engine import Database
@@ -24,7 +26,18 @@ def open_database(settings: Settings, create: bool = False) -> Iterator[Database
     database = Database(database_url(settings))
     try:
         if create:
-            database.upgrade()
+            _upgrade(database)
         yield database
     finally:
         database.close()
+
+
+def _upgrade(database: Database) -> None:
+    """Raises Unavailable with the database's own word for what is wrong with it."""
+    try:
+        database.upgrade()
+    except (exceptions.Unavailable, sa.exc.DatabaseError) as error:
+        cause = error if isinstance(error, sa.exc.DBAPIError) else error.__cause__
+        reason = str(getattr(cause, "orig", cause)).rstrip(".")
+        where = database.url.render_as_string()  # without its password
+        raise exceptions.Unavailable(f"The database {where} cannot be used: {reason}.") from error

@@ -17,6 +17,7 @@ from oslo_config import cfg
 
 from nova_lite import exceptions, log
 from nova_lite.cli import first_start, foreground
+from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
 from nova_lite.cli.token import token_file
 from nova_lite.console.urls import base_url as consoles_url
@@ -64,7 +65,10 @@ def serve(
     for name, group, value in overrides:
         if value is not None:
             conf.set_override(name, value, group=group)
-    log.setup(conf)
+    try:
+        log.setup(conf)
+    except OSError as error:
+        raise exceptions.Invalid(f"log_file {conf.log_file} cannot be written: {error.strerror}.") from error
     paths = settings.paths
     check_path_length(paths)
     if conf.compute.driver == "kvm":
@@ -209,17 +213,14 @@ def url_of(listener: socket.socket) -> str:
 def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
     """Database, administrator, clouds.yaml: made once, said once."""
     from nova_lite.api import auth
-    from nova_lite.db.engine import Database
 
     paths, conf = settings.paths, settings.conf
     auth.strategy(conf)  # what is wrong with its options is said here, not by a child that ends again and again
     if conf.image.service == "glance":
         check_glance(conf)
-    database = Database(conf.database.connection or f"sqlite:///{paths.database}")
-    database.upgrade()
     by_password = conf.identity.enabled and conf.api.auth_strategy == "token"
-    password = first_start.create_admin(database) if by_password else None
-    database.close()
+    with open_database(settings, create=True) as database:
+        password = first_start.create_admin(database) if by_password else None
     if is_new:
         click.echo(f"First start: made {paths.state}")
     tokens, clouds = token_file(settings), ""

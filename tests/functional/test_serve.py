@@ -9,6 +9,8 @@ import select
 import signal
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -145,3 +147,25 @@ def test_an_agent_that_cannot_start_ends_the_service_with_its_reason(state: Path
     assert done.returncode == 1
     assert "The agent ended with code" in done.stderr
     assert "ready" not in done.stdout
+
+
+def test_a_database_and_a_log_that_cannot_be_used_are_named(state: Path, tmp_path: Path) -> None:
+    state.mkdir()
+    database = state / "nova-lite.db"
+    database.write_text("no database at all")
+    done = nova_lite(state, "serve", "--driver", "fake", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr == f"Error: The database sqlite:///{database} cannot be used: file is not a database.\n"
+    (tmp_path / "c.conf").write_text(f"[DEFAULT]\nlog_file = {tmp_path}/none/log\n")
+    done = nova_lite(state, "--config-file", f"{tmp_path}/c.conf", "serve", "--driver", "fake", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr == f"Error: log_file {tmp_path}/none/log cannot be written: No such file or directory.\n"
+
+
+def test_what_watches_the_others_is_small(serving: Serving) -> None:
+    """It runs for as long as the service does, and has no use for what the command needed to prepare it."""
+    libraries = (Path("/proc") / str(serving.process.pid) / "maps").read_text()
+    assert "sqlite3" not in libraries and "libssl" not in libraries
+    loaded = "import sys, nova_lite.cli.foreground; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert not {"click", "oslo_config", "sqlalchemy", "alembic", "http", "ssl", "yaml"} & set(done.stdout.split())
