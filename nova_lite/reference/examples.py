@@ -35,7 +35,7 @@ _SAME_THING = {
 }
 # Identifiers whose key does not say so.
 _UNMARKED = {"tenant": "tenant_id"}
-_STOCK = ("1", "true", "example", "00:16:3e:00:00:01", values.CREATED, "192.0.2.10", "/32", "a")
+_STOCK = ("1", "true", "example", "00:16:3e:00:00:01", values.CREATED, values.NAIVE_CREATED, "192.0.2.10", "/32", "a")
 _BY_FORMAT = {
     "date-time": values.CREATED,
     "ipv4": "192.0.2.10",
@@ -170,8 +170,6 @@ class Maker:
             below = f"{path}/{name}" if path else name
             if value is not False and self._shown(name, value, below, name in schema.get("required", ())):
                 made[name] = self._make(value, below, inner)
-                if schema.get("ext:mapping", {}).get(name, "").endswith("_naive") and made[name]:
-                    made[name] = made[name].replace("Z", ".000000")  # times of an age without zones
         free = schema.get("additionalProperties")
         for value in [*schema.get("patternProperties", {}).values(), *([free] if isinstance(free, Mapping) else [])]:
             if not made:

@@ -12,11 +12,18 @@ from typing import Any
 
 CREATED = "2026-11-21T10:00:00Z"
 UPDATED = "2026-11-21T10:00:02Z"
+# As schemas of an age without zones ask for it.
+NAIVE_CREATED, NAIVE_UPDATED = "2026-11-21T10:00:00.000000", "2026-11-21T10:00:02.000000"
 _ADDRESS_4, _ADDRESS_6 = "192.0.2.10", "2001:db8::10"
 _PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJXGmXoqbLmQFbzUfaQRvMXKnRZEBVUeVXdp7CuHBSkz ada@example.com"
 _PRIVATE_KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\n(shown once, here only)\n-----END OPENSSH PRIVATE KEY-----\n"
 
 _CPU = {"vendor": "GenuineIntel", "model": "Xeon", "topology": {"sockets": 1, "cores": 2, "threads": 1}}
+
+
+def _hosts(updated: str) -> dict[str, Any]:
+    return {"compute1": {"nova-compute": {"active": True, "available": True, "updated_at": updated}}}
+
 
 # In every document.
 VALUES: dict[str, list[Any]] = {
@@ -40,7 +47,7 @@ VALUES: dict[str, list[Any]] = {
     "count": [1],
     "cpu_info": [_CPU, json.dumps(_CPU)],
     "created": [CREATED],
-    "created_at": [CREATED],
+    "created_at": [CREATED, NAIVE_CREATED],
     "current_workload": [0],
     "delete_on_termination": [False],
     "deleted": [False, "false"],
@@ -55,7 +62,7 @@ VALUES: dict[str, list[Any]] = {
     "event": ["compute__do_build_and_run_instance"],
     "extra_specs": [{"hw:mem_page_size": "large"}],
     "fingerprint": ["44:fe:29:6e:23:14:b9:53:5b:65:82:58:1c:fe:5a:c3"],
-    "finish_time": [UPDATED],
+    "finish_time": [UPDATED, NAIVE_UPDATED],
     "force": [True],
     "forced_down": [True],
     "free_disk_gb": [38],
@@ -65,7 +72,7 @@ VALUES: dict[str, list[Any]] = {
     "host_id": ["9b1c45f9f4a5cd1f8d3a2b9f6a30e4d3ff3e6e0a4b8d7c2e1f0a9b8c"],
     "host_ip": ["192.0.2.1"],
     "host_status": ["UP"],
-    "hosts": [{"compute1": {"nova-compute": {"active": True, "available": True, "updated_at": CREATED}}}, None],
+    "hosts": [_hosts(CREATED), _hosts(NAIVE_CREATED), None],
     "hostname": ["web1"],
     "hypervisor_hostname": ["compute1"],
     "hypervisor_hostname_pattern": ["compute"],
@@ -77,7 +84,7 @@ VALUES: dict[str, list[Any]] = {
     "kernel_id": [None],
     "key_name": ["ada"],
     "launch_index": [0],
-    "launched_at": [UPDATED],
+    "launched_at": [UPDATED, NAIVE_UPDATED],
     "length": [50],
     "limit": [1, "1"],
     "local_gb": [40],
@@ -119,7 +126,7 @@ VALUES: dict[str, list[Any]] = {
     "sort_dir": ["asc"],
     "sort_key": ["created_at", "name"],
     "source_type": ["image"],
-    "start_time": [CREATED],
+    "start_time": [CREATED, NAIVE_CREATED],
     "state": ["up", "running", "done"],
     "status": ["ACTIVE", "active", "enabled"],
     "swap": [0, ""],
@@ -131,7 +138,7 @@ VALUES: dict[str, list[Any]] = {
     "trusted_image_certificates": [["b3d1f3a8-6f4c-4a5e-9a77-4b3f0de9a1c5"], None],
     "type": ["ssh", "KVM", "SOFT"],
     "updated": [UPDATED],
-    "updated_at": [UPDATED],
+    "updated_at": [UPDATED, NAIVE_UPDATED],
     "uptime": ["10:00:00 up 3 days,  4:05,  1 user,  load average: 0.10, 0.05, 0.01", None],
     "user_data": ["IyEvYmluL3NoCg=="],
     "uuid": [],
@@ -161,7 +168,7 @@ VALUES: dict[str, list[Any]] = {
     "OS-EXT-STS:task_state": [None],
     "OS-EXT-STS:vm_state": ["active"],
     "OS-FLV-DISABLED:disabled": [False],
-    "OS-SRV-USG:launched_at": [UPDATED],
+    "OS-SRV-USG:launched_at": [NAIVE_UPDATED],
     "OS-SRV-USG:terminated_at": [None],
     "os-extended-volumes:volumes_attached": [[]],
     "volumes_attached": [[]],

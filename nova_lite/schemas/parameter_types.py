@@ -171,6 +171,10 @@ any_query_at_all: Schema = lax_query({})
 
 timestamp: Schema = {"type": "string", "format": "date-time"}
 timestamp_or_null: Schema = {"type": ["string", "null"], "format": "date-time"}
+# Without a zone, as Nova writes many: no date-time (RFC 3339) to those who look closely.
+_naive = {"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}$"}
+naive_timestamp: Schema = {"type": "string"} | _naive
+naive_timestamp_or_null: Schema = {"type": ["string", "null"]} | _naive
 
 link: Schema = {
     "type": "object",

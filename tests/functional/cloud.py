@@ -93,9 +93,9 @@ class Cloud:
         prefix = "/v3" if version and version.startswith("3") else "" if path.startswith("/v2/") else "/v2.1"
         return self._client.simulate_request(method, prefix + path, headers=headers, **request)
 
-    def add_server(self, name: str, project_id: str = "p1", flavor_id: str = "42") -> str:
+    def add_server(self, name: str, project_id: str = "p1", flavor_id: str = "42", user_id: str = "u1") -> str:
         """A server on the host, as far as the database knows; its uuid. No agent will build it."""
-        context = RequestContext(user_id="u1", project_id=project_id, roles=["member", "reader"])
+        context = RequestContext(user_id=user_id, project_id=project_id, roles=["member", "reader"])
         created = self.compute.create(context, name=name, flavor_ref=flavor_id, image_ref=IMAGE_ID)
         return created[0].uuid
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import jsonschema_rs
 import orjson
 
 from nova_lite.api import errors, versions
@@ -85,8 +86,12 @@ class Promises:
             return
         if part == "input" and document is None:
             return
-        faults = _validator(entry.schema).faults(document)
-        assert not faults, f"{part}: {[(fault.where, fault.message) for fault in faults]}: {said}"
+        if part == "output":
+            wrong = [(error.instance_path, error.message) for error in _strict(entry.schema).iter_errors(document)]
+            assert not wrong, f"{wrong}: {said}"
+        else:
+            faults = _validator(entry.schema).faults(document)
+            assert not faults, f"{[(fault.where, fault.message) for fault in faults]}: {said}"
 
     def _check_error(self, environ: dict[str, Any], status: int, body: bytes, said: str) -> None:
         if environ["REQUEST_METHOD"] == "HEAD" or self._service.named_error_body is not None:
@@ -151,13 +156,20 @@ def _patterns(routes: tuple[str, ...]) -> list[tuple[str, re.Pattern[str]]]:
     return [(route, re.compile(re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(route)))) for route in ordered]
 
 
-_compiled: dict[int, Validator] = {}  # by the schema's identity; the validator keeps it alive
+#: By part of an operation and identity of its schema, with the schema that has it.
+_compiled: dict[tuple[str, int], tuple[dict[str, Any], Any]] = {}
 
 
 def _validator(schema: dict[str, Any]) -> Validator:
-    if id(schema) not in _compiled:
-        _compiled[id(schema)] = Validator(schema)
-    return _compiled[id(schema)]
+    """For requests: formats as this project takes them."""
+    return _compiled.setdefault(("input", id(schema)), (schema, Validator(schema)))[1]
+
+
+def _strict(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """For answers: formats as the standards have them, so that who trusts an OpenAPI document is not deceived."""
+    if ("output", id(schema)) not in _compiled:
+        _compiled["output", id(schema)] = schema, jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    return _compiled["output", id(schema)][1]
 
 
 def _json(text: bytes) -> Any:

@@ -228,8 +228,8 @@ REST_2_1: dict[str, Schema] = {
     "OS-EXT-STS:power_state": {"type": "integer", "enum": [0, 1, 3, 4, 6, 7]},
     "OS-EXT-STS:task_state": pt.string_or_null,
     "OS-EXT-STS:vm_state": pt.string,
-    "OS-SRV-USG:launched_at": pt.string_or_null,
-    "OS-SRV-USG:terminated_at": pt.string_or_null,
+    "OS-SRV-USG:launched_at": pt.naive_timestamp_or_null,
+    "OS-SRV-USG:terminated_at": pt.naive_timestamp_or_null,
 }
 REST_2_3 = REST_2_1 | {
     "os-extended-volumes:volumes_attached": _VOLUMES_2_3,

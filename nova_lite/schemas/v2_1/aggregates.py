@@ -22,14 +22,14 @@ images_input_2_81 = closed({"cache": {"type": "array", "minItems": 1, "items": c
 # created_at and its like are without a zone, as Nova writes them. An aggregate that is deleted is not shown.
 _aggregate_2_1: dict[str, types.Schema] = {
     "availability_zone": types.string_or_null,
-    "created_at": types.timestamp,
+    "created_at": types.naive_timestamp,
     "deleted": {"type": "boolean"},
-    "deleted_at": types.timestamp_or_null,
+    "deleted_at": types.naive_timestamp_or_null,
     "hosts": {"type": "array", "items": types.string},
     "id": {"type": "integer"},
     "metadata": {"type": "object", "additionalProperties": types.string},
     "name": types.string,
-    "updated_at": types.timestamp_or_null,
+    "updated_at": types.naive_timestamp_or_null,
 }
 _aggregate_2_41 = _aggregate_2_1 | {"uuid": types.uuid}
 

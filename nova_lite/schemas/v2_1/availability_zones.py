@@ -14,7 +14,7 @@ _service = closed(
     {
         "active": {"type": "boolean"},
         "available": {"type": "boolean"},
-        "updated_at": types.timestamp_or_null,
+        "updated_at": types.naive_timestamp_or_null,
     }
 )
 # host name -> binary -> state of that service

@@ -21,15 +21,15 @@ _ACTION_2_1: dict[str, Schema] = {
     "message": pt.string_or_null,
     "project_id": pt.string_or_null,
     "request_id": pt.string,
-    "start_time": pt.string,
+    "start_time": pt.naive_timestamp,
     "user_id": pt.string_or_null,
 }
-_ACTION_2_58 = _ACTION_2_1 | {"updated_at": pt.string_or_null}
+_ACTION_2_58 = _ACTION_2_1 | {"updated_at": pt.naive_timestamp_or_null}
 
 _EVENT_2_1: dict[str, Schema] = {
     "event": pt.string,
-    "start_time": pt.string,
-    "finish_time": pt.string_or_null,
+    "start_time": pt.naive_timestamp,
+    "finish_time": pt.naive_timestamp_or_null,
     "result": pt.string_or_null,
     "traceback": pt.string_or_null | _ALL_EVENT_FIELDS,
 }

@@ -43,10 +43,10 @@ _created_2_92 = without(_created_2_2, "private_key")
 _full_2_1 = _brief_2_1 | {
     "user_id": types.string,
     "id": {"type": "integer"},
-    "created_at": types.timestamp,
-    "updated_at": types.timestamp_or_null,
+    "created_at": types.naive_timestamp,
+    "updated_at": types.naive_timestamp_or_null,
     "deleted": {"type": "boolean"},
-    "deleted_at": types.timestamp_or_null,
+    "deleted_at": types.naive_timestamp_or_null,
 }
 _full_2_2 = _full_2_1 | {"type": _type}
 # Without a zone, as Nova writes these two.

@@ -27,7 +27,7 @@ index_query_2_66 = pt.strict_query(_FILTERS_2_66, _TIMES)
 index_query_2_80 = pt.strict_query(_FILTERS_2_80, _TIMES)
 
 _MIGRATION_2_1: dict[str, Schema] = {
-    "created_at": pt.string,
+    "created_at": pt.naive_timestamp,
     "dest_compute": pt.string_or_null,
     "dest_host": pt.string_or_null,
     "dest_node": pt.string_or_null,
@@ -38,7 +38,7 @@ _MIGRATION_2_1: dict[str, Schema] = {
     "source_compute": pt.string_or_null,
     "source_node": pt.string_or_null,
     "status": pt.string,
-    "updated_at": pt.string_or_null,
+    "updated_at": pt.naive_timestamp_or_null,
 }
 # Links would be there for a live migration under way.
 _MIGRATION_2_23 = _MIGRATION_2_1 | {"migration_type": pt.string}

@@ -35,7 +35,7 @@ _service_2_1 = {
     "zone": types.string,
     "status": _status,
     "state": {"type": "string", "enum": ["up", "down"]},
-    "updated_at": types.timestamp_or_null,
+    "updated_at": types.naive_timestamp_or_null,
     "disabled_reason": types.string_or_null,
 }
 _service_2_11 = _service_2_1 | {"forced_down": {"type": "boolean"}}

@@ -28,8 +28,8 @@ _server = closed(
         "vcpus": _integer,
         "memory_mb": _integer,
         "local_gb": _integer,
-        "started_at": types.timestamp,
-        "ended_at": types.timestamp_or_null,
+        "started_at": types.naive_timestamp,
+        "ended_at": types.naive_timestamp_or_null,
         "state": types.string,
         "uptime": _integer,
     },
@@ -37,8 +37,8 @@ _server = closed(
 )
 _usage = {
     "tenant_id": types.string,
-    "start": types.timestamp,
-    "stop": types.timestamp,
+    "start": types.naive_timestamp,
+    "stop": types.naive_timestamp,
     "total_hours": _number,
     "total_vcpus_usage": _number,
     "total_memory_mb_usage": _number,
