@@ -83,11 +83,15 @@ def ids(cloud: Cloud) -> dict[str, str]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_the_document_says_holds(cloud: Cloud, ids: dict[str, str], version: str) -> None:
     DOOR.app = cloud.app
+    faults = {}
     for operation in asked(version):
         try:
             ask(operation, version, ids)
+        except (AssertionError, ExceptionGroup) as fault:
+            faults[operation.label] = fault
         finally:
             cloud.reset()
+    assert not faults, "\n\n".join(f"{label}: {fault}" for label, fault in faults.items())
 
 
 def ask(operation: Any, version: str, ids: dict[str, str]) -> None:
