@@ -50,7 +50,7 @@ class RouterVerbs(NetworkBase):
         with self.database.write() as connection:
             self.database.lock(connection, f"routers:{owner}")
             self._within("router", len(db_routers.list_(connection, owner)))
-            _check_external(connection, external_network_id)
+            _check_external(connection, context, external_network_id)
             db_routers.insert(connection, router)
         return router
 
@@ -58,7 +58,7 @@ class RouterVerbs(NetworkBase):
         """:param values: ``name``, ``description``, ``external_network_id`` (None: no way out)."""
         with self.database.write() as connection:
             current = _router(connection, context, router.id)
-            _check_external(connection, values.get("external_network_id"))
+            _check_external(connection, context, values.get("external_network_id"))
             if values:
                 db_routers.update(connection, router.id, values)
         return replace(current, **values)
@@ -111,11 +111,11 @@ class RouterVerbs(NetworkBase):
         return gone, network
 
 
-def _check_external(connection: Connection, network_id: str | None) -> None:
+def _check_external(connection: Connection, context: RequestContext, network_id: str | None) -> None:
     if network_id is None:
         return
     network = db_networks.get(connection, network_id)
-    if network is None:
+    if network is None or not (network.external or network.shared or sees(context, network)):
         raise NetworkNotFound(network_id)
     if not network.external:
         raise InvalidInput(f"Network {network_id} is not an external network")

@@ -7,7 +7,6 @@ message says that there is more. The same for Image, Volume and Network beside t
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,6 +21,7 @@ from nova_lite.embedded.image import app as image_app
 from nova_lite.embedded.network import app as network_app
 from nova_lite.embedded.volume import app as volume_app
 from tests.functional import belongings
+from tests.functional.belongings import missing, told
 from tests.functional.cloud import Cloud
 from tests.functional.companion import Companion
 
@@ -73,27 +73,6 @@ def request_of(operation: Operation, major: int) -> dict[str, Any]:
     if operation.actions:
         return {"json": {operation.actions[major]: {"no": "such key"}}}
     return {"json": {"no": "such key"}} if operation.method in ("POST", "PUT", "PATCH") else {}
-
-
-def missing(ids: dict[str, str]) -> dict[str, str]:
-    """Names of the same form that nothing has."""
-    made = {}
-    for field, value in ids.items():
-        is_uuid = re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value)
-        prefix = "req-" if value.startswith("req-") else ""
-        made[field] = prefix + str(uuid.uuid5(uuid.NAMESPACE_OID, field)) if is_uuid or prefix else f"no{field}"
-    return made | {"migration_id": "700002", "tenant_id": "p8", "project_id": "p8", "quota_project_id": "p8"}
-
-
-def told(answer: Any, ids: dict[str, str]) -> tuple[int, str, dict[str, str]]:
-    """What an answer says, with what was asked for replaced by the field's name."""
-    headers = {name.lower(): value for name, value in answer.headers.items() if "request-id" not in name.lower()}
-    text = answer.text
-    text = re.sub(r"req-[0-9a-f-]{36}", "req", text)
-    for field, value in sorted(ids.items(), key=lambda item: -len(item[1])):
-        text = text.replace(value, field) if len(value) > 3 else re.sub(rf"\b{value}\b", field, text)
-    headers.pop("content-length", None)
-    return answer.status_code, text, headers
 
 
 @pytest.fixture(scope="module")
