@@ -17,6 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from nova_lite import exceptions
 from nova_lite.db import patterns
 from nova_lite.db.tables import fixed_ips, instances, ports
+from nova_lite.db.tables.base import JsonType
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -214,7 +215,7 @@ def sort_keys(sort: list[tuple[str, str]]) -> list[tuple[sa.ColumnElement[Any], 
     seen = set()
     for name, direction in sort or [("created_at", "desc")]:
         column = instances.c.get(_SORT_NAMES.get(name, name))
-        if column is None or isinstance(column.type, sa.JSON):
+        if column is None or isinstance(column.type, JsonType):
             raise exceptions.Invalid("Sort key supplied was not valid.")
         if direction not in ("asc", "desc"):
             raise exceptions.Invalid(f"Sort direction '{direction}' is neither 'asc' nor 'desc'.")

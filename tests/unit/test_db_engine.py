@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -184,3 +186,11 @@ def test_times_without_a_zone_are_refused(database: Database) -> None:
     query = sa.update(tables.services).values(last_seen_up=naive)
     with pytest.raises(sa.exc.StatementError, match="without a zone"), database.write() as connection:
         connection.execute(query)
+
+
+def test_a_service_on_sqlite_does_not_load_what_is_for_postgresql() -> None:
+    """Some 3 MiB in every process."""
+    programs = "nova_lite.compute.agent, nova_lite.connections, nova_lite.metadata.service"
+    loaded = f"import sys, {programs}; print(*(name for name in sys.modules if 'dialects.postgresql' in name))"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

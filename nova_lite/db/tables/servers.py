@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from nova_lite.db.tables.base import OUTSTANDING, Json, Serial, metadata, serial_id
+from nova_lite.db.tables.base import Json, Serial, metadata, serial_id
 from nova_lite.db.times import UtcDateTime
 
 instances = sa.Table(
@@ -86,14 +86,9 @@ operations = sa.Table(
     sa.Column("args", Json, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Index(None, "instance_uuid", "id"),
-    # What is to be done stays quick to find, however long the history grows.
-    sa.Index(
-        "ix_operations_outstanding",
-        "host",
-        "id",
-        sqlite_where=OUTSTANDING,
-        postgresql_where=OUTSTANDING,
-    ),
+    # What is to be done stays quick to find, however long the history grows: partial, WHERE OUTSTANDING. The migration
+    # alone says so to the database; said here, it would make every process load the dialects of all databases.
+    sa.Index("ix_operations_outstanding", "host", "id"),
 )
 
 operation_events = sa.Table(
