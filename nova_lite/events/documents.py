@@ -62,7 +62,7 @@ def position(number: int) -> bytes:
 
 
 def lost(number: int) -> bytes:
-    """Tells a client that changes which it missed are kept no more: it has to read what it wants to know anew."""
+    """Tells a client that changes which it missed are not to be had: it has to read what it wants to know anew."""
     return event(number, "lost", {"type": "lost", "message": "Earlier events are not kept any more."})
 
 

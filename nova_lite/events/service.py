@@ -189,8 +189,8 @@ class EventService:
         writer.write(documents.head("200 OK", {**wish.headers, **_STREAM}))
         oldest, newest = await self._in_thread(self._bounds)
         last = newest if wish.last is None else wish.last
-        if wish.last is not None and last < oldest - 1:
-            last = oldest - 1
+        if not oldest - 1 <= last <= newest:  # dropped since, or of a database that was here before this one
+            last = min(max(last, oldest - 1), newest)
             await _send(writer, documents.lost(last))
         else:
             await _send(writer, documents.position(last))

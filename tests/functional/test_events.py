@@ -244,9 +244,10 @@ def test_what_was_dropped_is_said() -> None:
             )
             connection.exec_driver_sql("DELETE FROM changes WHERE id <= 1200")
         made.close()
-        with (
-            Serving(state, "--driver", "fake") as serving,
-            Stream(serving, serving.log_in(), "?all_projects=1", last="7") as stream,
-        ):
-            assert stream.next()["event"] == "lost"
-            assert [stream.next()["event"] for _ in range(300)] == ["operation"] * 300
+        with Serving(state, "--driver", "fake") as serving:
+            token = serving.log_in()
+            with Stream(serving, token, "?all_projects=1", last="7") as stream:
+                assert stream.next()["event"] == "lost"
+                assert [stream.next()["event"] for _ in range(300)] == ["operation"] * 300
+            with Stream(serving, token, "?all_projects=1", last="999999") as stream:  # of another database
+                assert stream.next()["event"] == "lost"
