@@ -20,17 +20,17 @@ def _any(value: str) -> str | None:
 
 
 def _boolean(value: str) -> str | None:
-    return None if value.strip().lower() in _TRUE_OR_FALSE else "it must be true or false"
+    return None if value.strip().lower() in _TRUE_OR_FALSE else "is not a valid boolean-like value"
 
 
 def _integer(minimum: int | None = None, maximum: int | None = None) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
         if not re.fullmatch(r"\s*[-+]?[0-9]{1,30}\s*", value):
-            return "it must be an integer"
+            return "is not a valid integer value"
         if minimum is not None and int(value) < minimum:
-            return f"it must be at least {minimum}"
+            return f"is less than the min value of '{minimum}'"
         if maximum is not None and int(value) > maximum:
-            return f"it must be at most {maximum}"
+            return f"is greater than the max value of '{maximum}'"
         return None
 
     return check
@@ -38,7 +38,7 @@ def _integer(minimum: int | None = None, maximum: int | None = None) -> Callable
 
 def _one_of(*values: str) -> Callable[[str], str | None]:
     def check(value: str) -> str | None:
-        return None if value in values else f"it must be one of {', '.join(values)}"
+        return None if value in values else f"is not one of: {', '.join(values)}"
 
     return check
 
@@ -47,7 +47,7 @@ def _pattern(pattern: str, example: str) -> Callable[[str], str | None]:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str | None:
-        return None if compiled.fullmatch(value) else f"it must be of the form {example}"
+        return None if compiled.fullmatch(value) else f"is not of the format '{example}'"
 
     return check
 
@@ -147,7 +147,7 @@ def validate(name: str, value: str) -> None:
         if spec.name.fullmatch(name):
             fault = spec.check(value)
             if fault is not None:
-                raise exceptions.Invalid(f"Validation failed; extra spec '{name}' cannot be '{value}': {fault}.")
+                raise exceptions.Invalid(f"Validation failed; '{value}' {fault}. This is for extra spec '{name}'.")
             return
     namespace, colon, _ = name.partition(":")
     if colon and _NAMESPACES.fullmatch(namespace):
