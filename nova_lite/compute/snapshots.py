@@ -8,7 +8,7 @@ from typing import Any
 from oslo_config import cfg
 
 from nova_lite import exceptions, objects
-from nova_lite.compute import quotas, states
+from nova_lite.compute import states
 from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import block_devices as db_block_devices
@@ -35,8 +35,7 @@ class SnapshotVerbs(AcceptingVerbs):
         """Make an image of a server's root disk; the image's id. It is ``saving`` until it can be booted.
 
         :param image_id: which it shall have; None makes one up.
-        :raises OverQuota: too many metadata items.
-        :raises Conflict: the server's state does not allow it, or it is locked.
+        :raises Conflict: the server's state does not allow it; a lock does, as it protects from changes alone.
         """
         return self._image_of(context, instance, name, dict(metadata or {}), states.CREATE_IMAGE, {}, {}, image_id)
 
@@ -72,11 +71,7 @@ class SnapshotVerbs(AcceptingVerbs):
         image_id: str | None,
     ) -> str:
         with self.database.write() as connection:
-            limits = quotas.limits_of(connection, self.conf, instance.project_id, instance.user_id)
-            if 0 <= limits["metadata_items"] < len(metadata):
-                raise exceptions.OverQuota("Image metadata limit exceeded")
             current = self._lock_row(connection, instance)
-            states.check_lock(current, bool(context.is_admin))
             states.check(verb, current)
             said = _maker(context) | kind
             image_id = insert_image(connection, current, name, metadata, said, image_id)
@@ -147,7 +142,7 @@ def _origin(connection: Connection, instance: objects.Instance, root: objects.Bl
     if not image_id and root is not None and root.volume_id is not None:
         volume = db_volumes.get(connection, root.volume_id)
         image_id = (volume.image_id if volume is not None else None) or ""
-    image = db_images.get(connection, image_id)
+    image = db_images.get(connection, image_id) if image_id else objects.NO_IMAGE
     if image is None:
         raise exceptions.Conflict(f"The image of instance {instance.uuid} is no longer there.")
     return image

@@ -70,9 +70,14 @@ CREATE_IMAGE = Verb(
     ("active", "stopped", "paused", "suspended"),
     task_state="image_snapshot_pending",
     working="image_snapshot",
+    heeds_lock=False,
 )
 CREATE_BACKUP = Verb(
-    "createBackup", ("active", "stopped", "paused", "suspended"), task_state="image_backup", working="image_backup"
+    "createBackup",
+    ("active", "stopped", "paused", "suspended"),
+    task_state="image_backup",
+    working="image_backup",
+    heeds_lock=False,
 )
 _HAS_VOLUMES = ("active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded")
 ATTACH_VOLUME = Verb("attach_volume", _HAS_VOLUMES)

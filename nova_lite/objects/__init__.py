@@ -6,7 +6,7 @@ Every object that a route can name has ``policy_target()``: the flat dict that o
 from nova_lite.objects.aggregate import Aggregate
 from nova_lite.objects.block_device import BlockDevice
 from nova_lite.objects.flavor import Flavor
-from nova_lite.objects.image import Image
+from nova_lite.objects.image import NO_IMAGE, Image
 from nova_lite.objects.instance import Fault, Instance
 from nova_lite.objects.keypair import Keypair
 from nova_lite.objects.migration import Migration
@@ -30,6 +30,7 @@ from nova_lite.objects.volume import Volume, VolumeSnapshot
 __all__ = [
     "Aggregate",
     "FLOATING_IP",
+    "NO_IMAGE",
     "ROUTER_INTERFACE",
     "BlockDevice",
     "Event",

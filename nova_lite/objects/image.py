@@ -58,7 +58,7 @@ class Image:
     @property
     def boots_from_disk(self) -> bool:
         """Whether servers of it boot what their own disks say."""
-        return bool(self.disk) and (not self.kernel or self.kernel.startswith(f"{BOOT}/"))
+        return (self is NO_IMAGE or bool(self.disk)) and (not self.kernel or self.kernel.startswith(f"{BOOT}/"))
 
     def seen_by(self, project_id: str | None, is_admin: bool) -> bool:
         """Whether a caller of that project may know of it, and make servers of it."""
@@ -66,3 +66,7 @@ class Image:
 
     def policy_target(self) -> dict[str, object]:
         return {"project_id": self.project_id}
+
+
+#: Of a server whose root disk is a volume that no image was ever written to.
+NO_IMAGE = Image(id="", name="", kernel="", kernel_format="", size=0)

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 from nova_lite import objects, schemas
 from nova_lite.api import validation, wsgi
+from nova_lite.api.controllers import image_metadata
 from nova_lite.api.controllers.operations import announce
 from nova_lite.compute import states
 
@@ -37,10 +38,12 @@ class ServerImagesController(wsgi.Controller):
 
         The disk is taken as it is at one moment: the guest stands still while what the server has written is copied,
         by reference where the host's file system can. The image boots as the server does; it is SAVING until then, and
-        ERROR if it could not be made. Until 2.44 the header ``Location`` names the image.
+        ERROR if it could not be made. Until 2.44 the header ``Location`` names the image; until 2.38 the quota
+        ``metadata_items`` counts for its metadata.
         """
         if not obj.image_ref:
             req.authorize(f"{_POLICY}:allow_volume_backed", obj.policy_target())
+        self._check_metadata(req, params)
         image_id = self.compute.create_image(req.context, obj, params["name"], params.get("metadata"))
         if req.version < (2, 45):
             req.set_header("Location", req.url(f"/images/{image_id}"))
@@ -57,14 +60,17 @@ class ServerImagesController(wsgi.Controller):
         """Make an image of a server's root disk and remove older ones.
 
         As ``createImage``. When the new image is there, of the server's backups of this ``backup_type`` the newest
-        ``rotation`` stay; with 0 none does, and the answer names none. 400 for a server that boots from a volume.
+        ``rotation`` stay; with 0 none does, and no ``Location`` names one. 400 for a server that boots from a volume.
         """
+        self._check_metadata(req, params)
         image_id = self.compute.create_backup(
             req.context, obj, params["name"], params["backup_type"], params["rotation"], params.get("metadata")
         )
         announce(req, self.compute, obj)
-        if params["rotation"] == 0:
-            return {}
-        if req.version < (2, 45):
+        if req.version < (2, 45) and params["rotation"]:
             req.set_header("Location", req.url(f"/images/{image_id}"))
         return {"image_id": image_id}
+
+    def _check_metadata(self, req: wsgi.Request, params: ImageParams) -> None:
+        if req.version < (2, 39):
+            image_metadata.check_count(req, self.compute, params.get("metadata", {}))

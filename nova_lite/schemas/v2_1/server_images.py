@@ -15,5 +15,5 @@ _BACKUP = {
     "metadata": pt.metadata,
 }
 create_backup_input_2_1 = wrapped("createBackup", closed(_BACKUP, optional=["metadata"]))
-create_backup_output_2_45 = closed({"image_id": pt.uuid}, optional=["image_id"])
+create_backup_output_2_45 = closed({"image_id": pt.uuid})
 create_image_output_2_45 = closed({"image_id": pt.uuid})

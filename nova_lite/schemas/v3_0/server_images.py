@@ -15,5 +15,5 @@ _BACKUP = {
     "metadata": pt.metadata,
 }
 create_backup_input_3_0 = wrapped("create_backup", closed(_BACKUP, optional=["metadata"]))
-create_backup_output_3_0 = closed({"image_id": pt.uuid}, optional=["image_id"])
+create_backup_output_3_0 = closed({"image_id": pt.uuid})
 create_image_output_3_0 = closed({"image_id": pt.uuid})
