@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nova_lite import exceptions, objects
+from nova_lite.volumes.types import TYPE_ID, TYPE_NAME
 
 _GIB, _MIB = 1 << 30, 1 << 20
 #: Of a machine's 16; a config drive needs one too.
@@ -148,10 +149,10 @@ def _wish(given: dict[str, Any], image_ref: str) -> objects.BlockDevice:
         raise InvalidBDM("Mapping image to local is not supported.")
     if destination == "local" and given.get("volume_type"):
         raise InvalidBDM("Specifying a volume_type with destination_type=local is not supported.")
-    if source == "snapshot":
-        raise InvalidBDM(f"failed to get snapshot {uuid}.")
-    if source == "volume" and destination == "local":
-        raise InvalidBDM("Mapping volume to local is not supported.")
+    if source in ("volume", "snapshot") and destination == "local":
+        raise InvalidBDM(f"Mapping {source} to local is not supported.")
+    if image_ref and destination == "volume" and (given.get("device_name") or "").removeprefix("/dev/") == name_of(0):
+        raise exceptions.Invalid(f"The volume cannot be assigned the same device name as the root device {name_of(0)}")
     if destination == "volume":
         return _volume(given, source, uuid, boot_index)
     if source == "image" and uuid != image_ref:
@@ -170,7 +171,7 @@ def _volume(given: dict[str, Any], source: str, uuid: str | None, boot_index: in
     size = int(given.get("volume_size") or 0) * _GIB
     if given.get("guest_format"):
         raise InvalidBDM("The guest_format of a volume is not for its server to say.")
-    if given.get("volume_type"):
+    if given.get("volume_type") not in (None, "", TYPE_NAME, TYPE_ID):
         raise exceptions.Invalid(f"Volume type {given['volume_type']} could not be found.")
     if source == "image" and not size:
         raise InvalidBDM("Images with destination_type 'volume' need to have a non-zero size specified")
@@ -184,6 +185,7 @@ def _volume(given: dict[str, Any], source: str, uuid: str | None, boot_index: in
         boot_index=boot_index,
         image_id=uuid if source == "image" else None,
         volume_id=uuid if source == "volume" else None,
+        snapshot_id=uuid if source == "snapshot" else None,
         delete_on_termination=bool(given.get("delete_on_termination", False)),
         tag=given.get("tag"),
     )
@@ -212,7 +214,7 @@ def _legacy_wish(given: dict[str, Any]) -> objects.BlockDevice:
     if _EPHEMERAL.fullmatch(name):
         return _blank(size * _GIB)
     if given.get("snapshot_id"):
-        raise InvalidBDM(f"failed to get snapshot {given['snapshot_id']}.")
+        return _volume(given, "snapshot", given["snapshot_id"], -1)
     if given.get("volume_id"):
         return _volume(given, "volume", given["volume_id"], -1)
     raise InvalidBDM("Unrecognized legacy format.")

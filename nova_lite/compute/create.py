@@ -129,7 +129,7 @@ class CreateVerbs(AcceptingVerbs):
             updated_at=accepted_at,
             display_description=description,
             metadata=metadata,
-            tags=sorted(tags or []),
+            tags=sorted(set(tags or [])),
             key_name=key_name or None,
             availability_zone=self.conf.compute.default_availability_zone,
             pinned_availability_zone=zone,
@@ -146,9 +146,9 @@ class CreateVerbs(AcceptingVerbs):
             wished_disks = server_volumes.of_new_server(connection, context, wished_disks, max_count)
             boot_image = server_volumes.boot_image(connection, wished_disks, image_ref or "")
             self.database.lock(connection, f"image:{boot_image}")  # it is not removed before this server holds on to it
-            image = usable_image(connection, context, boot_image, wanted.flavor)
+            image = usable_image(connection, context, boot_image, wanted.flavor) if boot_image else objects.NO_IMAGE
             for disk in wished_disks:
-                if disk.destination_type == "volume" and disk.image_id is not None:
+                if disk.destination_type == "volume" and disk.source_type == "image" and disk.image_id is not None:
                     own = image if disk.image_id == image.id else None
                     own = own or usable_image(connection, context, disk.image_id, wanted.flavor)
                     if own.disk is None:
@@ -301,11 +301,9 @@ def usable_keypair(connection: Connection, context: RequestContext, name: str) -
 
 
 def usable_image(
-    connection: Connection, context: RequestContext, image_ref: str | None, flavor: objects.Flavor
+    connection: Connection, context: RequestContext, image_ref: str, flavor: objects.Flavor
 ) -> objects.Image:
     """An image that the caller may boot a server of that flavor of. Invalid when it cannot be."""
-    if not image_ref:
-        raise exceptions.Invalid("Invalid imageRef provided.")
     image = db_images.get(connection, image_ref)
     visible = image is not None and image.seen_by(context.project_id, bool(context.is_admin))
     if image is None or image.status == db_images.DELETED or not visible:

@@ -103,6 +103,8 @@ class Host:
 
     def _image(self, connection: Connection, instance: objects.Instance) -> objects.Image:
         image_id = self.disks.boot_image(connection, instance)
+        if not image_id:
+            return objects.NO_IMAGE
         image = db_images.get(connection, image_id)
         if image is None:
             raise DriverError(f"The image {image_id} of this server is no longer there.")

@@ -19,6 +19,7 @@ from nova_lite.compute.accepting import AcceptingVerbs
 from nova_lite.context import RequestContext
 from nova_lite.db import block_devices as db_block_devices
 from nova_lite.db import operations as db_operations
+from nova_lite.db import volume_snapshots as db_volume_snapshots
 from nova_lite.db import volumes as db_volumes
 from nova_lite.db.engine import Connection
 from nova_lite.db.times import now
@@ -200,7 +201,8 @@ def of_new_server(
 ) -> list[objects.BlockDevice]:
     """The volumes among a new server's disks, looked at: those that there are with their sizes.
 
-    :raises Invalid: one does not exist for the caller, somebody has it, or several servers would.
+    :raises Invalid: one does not exist for the caller, somebody has it, or several servers would; likewise snapshots
+        that volumes are to be made of.
     """
     found = []
     for device in devices:
@@ -215,12 +217,31 @@ def of_new_server(
             if device.boot_index == 0 and not volume.bootable:
                 raise exceptions.Invalid(f"Block Device {device.volume_id} is not bootable.")
             device = replace(device, size=volume.size_gb * GIB)
+        elif device.source_type == "snapshot":
+            device = _of_snapshot(connection, context, device)
         elif device.destination_type == "volume":
             check_size(device.size // GIB, None)
         found.append(device)
     if len({device.volume_id for device in found if device.volume_id}) < len([d for d in found if d.volume_id]):
         raise block_devices.InvalidBDM("a volume is listed twice.")
     return found
+
+
+def _of_snapshot(
+    connection: Connection, context: RequestContext, device: objects.BlockDevice
+) -> objects.BlockDevice:
+    """A volume that is to be made of a snapshot, at least of its size."""
+    snapshot = db_volume_snapshots.get(connection, str(device.snapshot_id))
+    known = snapshot is not None and (context.is_admin or snapshot.project_id == context.project_id)
+    if snapshot is None or not known or snapshot.status != "available":
+        raise block_devices.InvalidBDM(f"failed to get snapshot {device.snapshot_id}.")
+    if device.boot_index == 0 and snapshot.image_id is None:
+        raise exceptions.Invalid(f"Block Device {snapshot.volume_id} is not bootable.")
+    size = device.size or snapshot.size_gb * GIB
+    check_size(size // GIB, None)
+    if size < snapshot.size_gb * GIB:
+        raise InvalidVolume(f"of {size // GIB} GiB it would be smaller than snapshot {snapshot.uuid} of it.")
+    return replace(device, size=size, image_id=snapshot.image_id)
 
 
 def boot_image(connection: Connection, devices: list[objects.BlockDevice], image_ref: str) -> str:
@@ -243,6 +264,7 @@ def take(connection: Connection, instance: objects.Instance, devices: list[objec
             db_volumes.update(connection, device.volume_id, status="attaching")
             continue
         at = now()
+        snapshot = db_volume_snapshots.get(connection, device.snapshot_id) if device.snapshot_id else None
         made = objects.Volume(
             uuid=str(uuidlib.uuid4()),
             host=instance.host,
@@ -252,7 +274,10 @@ def take(connection: Connection, instance: objects.Instance, devices: list[objec
             status="creating",
             created_at=at,
             updated_at=at,
+            user_id=instance.user_id,
             image_id=device.image_id,
+            image_metadata=dict(snapshot.image_metadata) if snapshot is not None else {},
+            snapshot_id=device.snapshot_id,
         )
         db_volumes.insert(connection, made)
         device.volume_id, device.image_id = made.uuid, None

@@ -12,7 +12,8 @@ class BlockDevice:
     ``source_type``: ``image``, ``blank``, ``volume`` or ``snapshot``; ``destination_type``: ``local`` (a file of this
     server alone) or ``volume``. ``guest_format``: ``swap`` for a swap disk. ``device_name``: as the guest names it,
     ``/dev/vda``; "" until it is given its place. ``boot_index``: 0 is the root disk, -1 is not booted from. ``size`` in
-    bytes. ``attachment_id``: of a volume that is attached.
+    bytes. ``attachment_id``: of a volume that is attached. ``snapshot_id``: what a volume is to be
+    made of.
     """
 
     uuid: str
@@ -28,6 +29,7 @@ class BlockDevice:
     volume_id: str | None = None
     attachment_id: str | None = None
     instance_uuid: str = ""
+    snapshot_id: str | None = None
 
     @property
     def is_swap(self) -> bool:

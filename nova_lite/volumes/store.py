@@ -10,6 +10,7 @@ import errno
 import os
 import uuid as uuidlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from nova_lite import conf as conf_module
@@ -85,8 +86,8 @@ class VolumeStore:
         anew: bool = False,
         copier: Copier | None = None,
     ) -> None:
-        """The file of a volume that is to be, unless it is there; ``anew`` in place of what is there. May be cut off
-        and done again.
+        """The file of a volume that is to be, unless it is there; ``anew`` of its image, in place of what is there. May
+        be cut off and done again.
 
         :param copier: for what it is made of, where somebody writes to that.
         :raises Invalid: its image is gone, or there is no space.
@@ -94,7 +95,8 @@ class VolumeStore:
         path = self.path(volume.uuid)
         if path.exists() and not anew:
             return
-        self._copy(self._base(volume), path, volume.size_gb, f"Volume {volume.uuid}", _with(progress, copier))
+        base = self._base(replace(volume, snapshot_id=None, source_volid=None) if anew else volume)
+        self._copy(base, path, volume.size_gb, f"Volume {volume.uuid}", _with(progress, copier))
 
     def make_snapshot(self, snapshot: objects.VolumeSnapshot, copier: Copier | None = None) -> None:
         """The file of a snapshot that is to be, unless it is there: a copy of its volume, by reference where the file

@@ -45,6 +45,7 @@ def refusal(answer: Any, code: int = 400) -> str:
 # -- formats: (key, a value, since, until) ----------------------------------------------------------------------------
 
 DEVICE = {"source_type": "image", "destination_type": "local", "boot_index": 0, "uuid": IMAGE_ID}
+SNAPSHOT = {"source_type": "snapshot", "destination_type": "volume"}
 KEYS: list[tuple[str, Any, int, int]] = [
     ("adminPass", "secret", 1, 104),
     ("metadata", {"k": "v"}, 1, 104),
@@ -308,7 +309,8 @@ def test_a_reader_may_not_create(shared: Cloud) -> None:
                 ([DEVICE | {"source_type": "volume"}], "Mapping volume to local is not supported."),
                 ([DEVICE, {"source_type": "volume", "uuid": NETWORK}], f"failed to get volume {NETWORK}."),
                 ([DEVICE, {"source_type": "blank", "destination_type": "volume"}], "need to have non-zero size"),
-                ([DEVICE | {"source_type": "snapshot"}], f"failed to get snapshot {IMAGE_ID}."),
+                ([DEVICE | {"source_type": "snapshot"}], "Mapping snapshot to local is not supported."),
+                ([DEVICE | SNAPSHOT], f"failed to get snapshot {IMAGE_ID}."),
                 ([DEVICE | {"destination_type": "volume"}], "need to have a non-zero size"),
                 ([DEVICE, DEVICE], "Boot sequence for the instance and image/block device mapping combination"),
                 ([DEVICE | {"boot_index": -1}], "Mapping image to local is not supported."),

@@ -12,9 +12,11 @@ import pytest
 from nova_lite import exceptions, objects
 from nova_lite.api import app
 from nova_lite.db import volumes as db_volumes
+from nova_lite.hv.guests import NOTHING_BOOTABLE
 from tests.functional.cloud import Cloud
 from tests.functional.test_crash_agent import run_until_crash
 from tests.functional.test_volume_life import WithVolumes
+from tests.unit.computing import eventually
 
 GIB = 1 << 30
 IMAGE = "55555555-5555-4555-8555-555555555555"
@@ -169,3 +171,35 @@ def test_every_version_says_that_there_is_no_image(hosting: WithVolumes, cloud: 
         headers = {"X-Auth-Token": "u1:p1", "OpenStack-API-Version": f"compute {version}"}
         shown = client.simulate_get(f"{prefix}/servers/{server.uuid}", headers=headers)
         assert shown.status_code == 200 and shown.json["server"]["image"] == image, shown.text
+
+
+def test_a_server_boots_from_a_volume_that_is_made_of_a_snapshot(hosting: WithVolumes) -> None:
+    hosting.start_agent()
+    volume_id = hosting.store_of_volumes().create(2, project_id="p1", image_id=IMAGE).uuid
+    snapshot = hosting.api.create_volume_snapshot(hosting.me, volume_id).uuid
+    eventually(lambda: hosting.api.get_volume_snapshot(hosting.me, snapshot).status == "available", "it is there")
+    for wrong, reason in (
+        (root("snapshot", "0" * 32), "failed to get snapshot"),
+        (root("snapshot", snapshot, volume_size=1), "smaller"),
+        (root("snapshot", snapshot, destination_type="local"), "snapshot to local"),
+    ):
+        with pytest.raises(exceptions.Invalid, match=reason):
+            create(hosting, wrong)
+    server = hosting.settled(create(hosting, root("snapshot", snapshot)), "active")
+    (device,) = volumes_of(hosting, server)
+    made = hosting.api.get_volume(hosting.me, str(device.volume_id))
+    assert (made.snapshot_id, made.image_id, made.size_gb, made.status) == (snapshot, IMAGE, 2, "in-use")
+    assert begins_with_image(hosting.paths.volume(made.uuid))
+    assert hosting.driver.specs[server.uuid].kernel == hosting.paths.images / IMAGE / "kernel"
+
+
+def test_an_empty_root_volume_needs_no_image(hosting: WithVolumes) -> None:
+    hosting.start_agent()
+    blank = {"source_type": "blank", "destination_type": "volume", "volume_size": 1, "boot_index": 0}
+    server = hosting.settled(create(hosting, blank | {"volume_type": "__DEFAULT__"}), "active")
+    assert [disk.boot_index for disk in hosting.driver.specs[server.uuid].disks] == [0]
+    assert hosting.driver.specs[server.uuid].kernel == NOTHING_BOOTABLE
+    with pytest.raises(exceptions.Invalid, match="Volume type fast could not be found"):
+        create(hosting, blank | {"volume_type": "fast"})
+    with pytest.raises(exceptions.Invalid, match="same device name as the root device vda"):
+        create(hosting, blank | {"boot_index": -1, "device_name": "/dev/vda"}, image_ref=IMAGE)

@@ -42,8 +42,8 @@ def test_an_accepted_server_and_its_operation_are_on_disk(computing: Computing) 
     ("wanted", "message"),
     [
         ({"image_ref": "nope"}, "Can not find requested image"),
-        ({"image_ref": ""}, "Invalid imageRef provided."),
-        ({"image_ref": None}, "Invalid imageRef provided."),
+        ({"image_ref": ""}, "Boot sequence for the instance"),
+        ({"image_ref": None}, "Boot sequence for the instance"),
         ({"flavor_ref": "nope"}, "Flavor nope could not be found."),
         ({"key_name": "nope"}, "Invalid key_name provided."),
         ({"availability_zone": "moon"}, "The requested availability zone is not available"),

@@ -126,7 +126,7 @@ class ServersController(wsgi.Controller):
 
         A server boots from an image. Its disks are the root disk over the image's, of the flavor's size or the image's
         own where that is 0, then an ephemeral and a swap disk as the flavor says; ``block_device_mapping_v2`` can
-        divide them, volumes are refused. Without
+        divide them, or make or name volumes. Without
         ``networks`` (until 2.36), or with ``auto``, it gets a card on the default network, or none where the host has
         no networks; ``security_groups``, by name or id, are for all its cards.
         ``key_name``, ``user_data`` and files (``personality``) reach the guest by the metadata service and, with

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from nova_lite import exceptions, objects, schemas
 from nova_lite.api import times, validation, wsgi
 from nova_lite.compute.volume_service import VolumeAttachment
+from nova_lite.volumes.types import TYPE_NAME
 
 
 class ListParams(TypedDict, total=False):
@@ -110,7 +111,7 @@ class VolumesController(wsgi.Controller):
             "attachments": [attachment],
             "name": volume.name or None,
             "description": volume.description,
-            "volume_type": "__DEFAULT__",
+            "volume_type": TYPE_NAME,
             "snapshot_id": volume.snapshot_id,
             "metadata": volume.metadata,
         }

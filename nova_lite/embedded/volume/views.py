@@ -9,11 +9,12 @@ from typing import Any
 from nova_lite import objects
 from nova_lite.api import wsgi
 from nova_lite.compute.volume_service import VolumeAttachment
+from nova_lite.volumes.types import TYPE_ID, TYPE_NAME
 
 #: The one type that volumes have.
 TYPE = {
-    "id": "7f5a51c4-9c5c-5f6e-8a0c-3f1d5b6c2e11",
-    "name": "__DEFAULT__",
+    "id": TYPE_ID,
+    "name": TYPE_NAME,
     "description": "Raw files with holes on this host",
     "is_public": True,
     "os-volume-type-access:is_public": True,
