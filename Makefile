@@ -7,8 +7,10 @@ BIN := .venv/bin
 JOBS ?= 2
 TEMPEST_DRIVER ?= kvm
 TEMPEST_CREDENTIALS ?= dynamic
+# Empty where /dev/kvm runs Linux: then tempest-ssh needs no machine of its own.
+TEMPEST_BOX ?= --box
 
-.PHONY: help bootstrap build demo serve test test-nested test-debian test-companions tempest clients fuzz fuzz-api lint typecheck bench bench-nested api-ref screenshots sample-config clean
+.PHONY: help bootstrap build demo serve test test-nested test-debian test-companions tempest tempest-ssh clients fuzz fuzz-api lint typecheck bench bench-nested api-ref screenshots sample-config clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ test-companions: bootstrap ## Beside a real Keystone and Glance, installed from 
 tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVER=fake TEMPEST_CREDENTIALS=accounts)
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \
 		--concurrency $(JOBS)
+
+tempest-ssh: bootstrap ## Tempest's tests that log in to Linux servers by ssh, in a QEMU machine (TEMPEST_BOX= here: on /dev/kvm)
+	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --ssh $(TEMPEST_BOX) --concurrency 1
 
 clients: bootstrap ## openstackclient, openstacksdk and novaclient, from PyPI into build/, on real VMs
 	@$(PY) -m pytest tests/clients

@@ -18,7 +18,7 @@ from pathlib import Path
 from demo.client import Client
 
 PORT = 8774
-READY_WITHIN = 90.0  # seconds
+READY_WITHIN = 330.0  # seconds; the service itself gives up a little earlier, and says what was missing
 
 COMMAND = [sys.executable, "-c", "from nova_lite.cli.main import main; main(prog_name='nova-lite')"]
 

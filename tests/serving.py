@@ -17,7 +17,7 @@ import yaml
 from demo.client import Client
 from demo.service import COMMAND, start_serve
 
-PATIENCE = 60.0  # seconds
+PATIENCE = 300.0  # seconds; of an emulated machine, too
 
 
 def nova_lite(state: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

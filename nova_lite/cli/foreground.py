@@ -23,7 +23,7 @@ from nova_lite.hv.vmm.api_socket import lock_holder
 from nova_lite.notify import notify
 from nova_lite.paths import Paths
 
-READY_WITHIN = 60.0  # seconds
+READY_WITHIN = 300.0  # seconds; a busy machine takes its time to load all that Python
 # -P: what lies in the folder where somebody typed `nova-lite serve` is not imported
 PYTHON = (sys.executable, "-P")
 

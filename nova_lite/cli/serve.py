@@ -39,9 +39,7 @@ _LONGEST_SOCKET = 107  # bytes of a UNIX socket's path
 )
 @click.option("--driver", type=click.Choice(["kvm", "fake"]), help="Overrides [compute] driver.")
 @pass_settings
-def serve(
-    settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None
-) -> None:
+def serve(settings: Settings, host: str | None, port: int | None, console_port: int | None, driver: str | None) -> None:
     """Run API, agent, connection service and metadata service in the foreground.
 
     The first start makes the state folder, the database, an administrator and a clouds.yaml, and says so. Ctrl-C or

@@ -38,10 +38,14 @@ _COMPUTE_FEATURES = {
     "unified_limits": False,  # limits are in nova-lite's own quotas
 }
 _TIMEOUT = "120"  # seconds until something that is waited for has failed; everything here takes a few
+_TIMEOUT_IN_A_BOX = "300"
 
 
-def write(path: Path, cloud: Cloud, *, accounts_file: Path | None, lock_path: Path) -> None:
-    """:param accounts_file: users to take; None: Tempest makes users and projects for each class of tests."""
+def write(path: Path, cloud: Cloud, *, accounts_file: Path | None, lock_path: Path, ssh: bool) -> None:
+    """:param accounts_file: users to take; None: Tempest makes users and projects for each class of tests.
+    :param ssh: Tempest logs in to the servers and looks around there.
+    """
+    timeout = _TIMEOUT_IN_A_BOX if ssh else _TIMEOUT
     public = {"public_network_id": cloud.public_network, "floating_network_name": "public"}
     if cloud.public_network is None:
         public = {}
@@ -68,24 +72,31 @@ def write(path: Path, cloud: Cloud, *, accounts_file: Path | None, lock_path: Pa
             "min_microversion": "2.1",
             "max_microversion": MAX_2,
             "min_compute_nodes": 1,
-            "build_timeout": _TIMEOUT,
+            "build_timeout": timeout,
             "build_interval": 1,
             "fixed_network_name": "private",
             "hypervisor_type": "KVM",
             "volume_device_name": "vdb",
         },
         "compute-feature-enabled": dict(_COMPUTE_FEATURES),
-        "image": {"build_timeout": _TIMEOUT, "disk_formats": "raw,qcow2", "container_formats": "bare"},
+        "image": {"build_timeout": timeout, "disk_formats": "raw,qcow2", "container_formats": "bare"},
         "image-feature-enabled": {"import_image": False},
         "network": {
-            "build_timeout": _TIMEOUT,
+            "build_timeout": timeout,
             "project_network_cidr": "10.100.0.0/16",
             "project_network_mask_bits": 28,
         }
         | public,
         "network-feature-enabled": {"ipv6": False, "floating_ips": cloud.public_network is not None},
-        "validation": {"run_validation": False},
-        "volume": {"build_timeout": _TIMEOUT, "volume_size": 1, "catalog_type": "block-storage"},
+        "validation": {
+            "run_validation": ssh,
+            "connect_method": "fixed",
+            "network_for_ssh": "private",
+            "image_ssh_user": "root",
+            "image_alt_ssh_user": "root",
+            "ssh_timeout": timeout,
+        },
+        "volume": {"build_timeout": timeout, "volume_size": 1, "catalog_type": "block-storage"},
         "volume-feature-enabled": {"snapshot": True, "backup": False, "multi_backend": False},
         "service_available": {
             "nova": True,

@@ -1,10 +1,11 @@
-"""`nova-lite image build debian` with a stand-in for mmdebstrap, which would need a mirror and minutes.
+"""`nova-lite image build debian|busybox` with a stand-in for mmdebstrap, which would need a mirror and minutes.
 
 What it is asked for, what its hooks make of a tree, the cache.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
@@ -39,11 +40,37 @@ echo "I: downloading packages with apt..." >&2
 for argument; do
     case $argument in
     --essential-hook=*) sh -c "${argument#*=}" exec "$root" ;;
+    --extract-hook=*) . "$here/unpacked"; sh -c "${argument#*=}" exec "$root" ;;
     --customize-hook=*) echo "I: running --customize-hook in shell" >&2; sh -c "${argument#*=}" exec "$root" ;;
     esac
 done
 umount proc
 rm -rf "$root"
+"""
+#: What the packages of the small Linux would leave in the tree, with a busybox of the few words that are needed.
+_UNPACKED = r"""
+mkdir -p bin sbin usr/bin usr/sbin lib64 lib/modules/6/kernel
+cp -L /bin/true usr/sbin/dropbear
+for name in dropbearkey dbclient lsblk; do cp usr/sbin/dropbear usr/bin/$name; done
+for name in blkid mke2fs resize2fs; do cp usr/sbin/dropbear sbin/$name; done
+cp -L /lib64/ld-linux-x86-64.so.2 lib64/
+mkdir -p lib/x86_64-linux-gnu
+cp -L "$(ldconfig -p | sed -n 's/.*libc.so.6 (libc6,x86-64.* => //p' | head -n 1)" lib/x86_64-linux-gnu/libc.so.6
+cat >bin/busybox <<'END'
+#!/bin/sh
+case $1 in
+--list) printf '%s\n' sh mount busybox mkfs lsblk reboot ;;
+depmod)
+    printf 'kernel/fs/isofs.ko: kernel/drivers/cdrom.ko\nkernel/drivers/cdrom.ko:\n' >"$3/lib/modules/6/modules.dep"
+    printf 'kernel/virtio_blk.ko: kernel/virtio-ring.ko.gone kernel/virtio.ko\n' >>"$3/lib/modules/6/modules.dep"
+    printf 'kernel/virtio.ko:\n' >>"$3/lib/modules/6/modules.dep" ;;
+cpio) sort; cat modules/order ;;
+esac
+END
+chmod +x bin/busybox
+mkdir -p lib/modules/6/kernel/fs lib/modules/6/kernel/drivers
+echo kernel/drivers/virtio_pci.ko >lib/modules/6/modules.builtin
+for name in virtio virtio_blk fs/isofs drivers/cdrom; do echo module >lib/modules/6/kernel/$name.ko; done
 """
 
 
@@ -54,6 +81,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "mmdebstrap").write_text(_STAND_IN)
     (folder / "mmdebstrap").chmod(0o755)
+    (folder / "unpacked").write_text(_UNPACKED)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin")
     return folder
 
@@ -93,6 +121,27 @@ def test_the_disk_is_a_new_machines(stand_in: Path, tmp_path: Path) -> None:
     arguments = (stand_in / "arguments").read_text()
     assert "cloud-init,openssh-server" in arguments and ",curl\n" in arguments
     assert (stand_in / "sources").read_text() == "deb http://mirror.example/debian trixie main\n"
+
+
+def test_the_small_linux_has_its_programs_their_libraries_and_the_drivers_of_these_machines(
+    stand_in: Path, tmp_path: Path
+) -> None:
+    made = debian.built(debian.busybox("trixie"), tmp_path / "cache", lambda *_: None)
+    assert made.kernel.read_text() == "kernel\n"
+    *files, first, second, third, fourth = gzip.decompress(made.initramfs.read_bytes()).decode().splitlines()
+    assert (first, second, third, fourth) == ("virtio.ko", "virtio_blk.ko", "cdrom.ko", "isofs.ko")
+    assert {"./init", "./bin/busybox", "./modules/virtio_blk.ko"} <= set(files)
+    assert {"busybox", "sh", "dropbear", "lsblk", "sudo", "curl", "mkfs.ext4"} <= listed(made.disk, "/bin")
+    assert "libc.so.6" in listed(made.disk, "/lib") and listed(made.disk, "/lib64") == {"ld-linux-x86-64.so.2"}
+    assert on_disk(made.disk, "/etc/passwd") == "root:*:0:0:root:/root:/bin/sh\n"
+    assert "VERSION_CODENAME=trixie" in on_disk(made.disk, "/etc/os-release")
+    scripts = listed(made.disk, "/etc/init.d")
+    assert scripts == {"start", "end", "device", "card", "lease", "metadata", "user-data"}
+    for script in scripts:  # a shell understands each
+        text = on_disk(made.disk, f"/etc/init.d/{script}")
+        assert subprocess.run(["sh", "-n"], input=text, text=True, check=False).returncode == 0, script
+    arguments = (stand_in / "arguments").read_text()
+    assert "--variant=extract\n" in arguments and "dropbear-bin" in arguments
 
 
 def test_the_same_wishes_come_from_the_cache(stand_in: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""A Debian that boots as a server: kernel, initramfs and root disk out of Debian's packages, by mmdebstrap and mke2fs.
+"""A Linux that boots as a server: kernel, initramfs and root disk out of Debian's packages, by mmdebstrap and mke2fs.
 
-No loop device is used; as root it runs as that, else in mmdebstrap's user namespace. What is made is kept in a cache by
-its recipe.
+It is a Debian, or the few programs with which a server can be reached seconds after its start (``BUSYBOX``). No loop
+device is used; as root it runs as that, else in mmdebstrap's user namespace. What is made is kept in a cache by its
+recipe.
 """
 
 from __future__ import annotations
@@ -24,13 +25,6 @@ MIRROR = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
 #: ext4 on the whole disk; names of cards do not depend on their places.
 CMDLINE = "root=/dev/vda ro console=ttyS0 net.ifnames=0 quiet"
-PACKAGES = (
-    *("systemd-sysv", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd", "e2fsprogs", "netbase"),
-    *("cloud-init", "openssh-server", "sudo", "ifupdown", "isc-dhcp-client", "iproute2", "ca-certificates"),
-    *("dbus", "libpam-systemd"),  # systemctl, hostnamectl and loginctl of a user
-)
-#: Part of every recipe: a change of what is made of the same wishes makes it anew.
-_EDITION = 2
 _LEFT_OUT = (
     *("path-exclude=/usr/share/man/*", "path-exclude=/usr/share/locale/*", "path-exclude=/usr/share/doc/*"),
     *("path-include=/usr/share/doc/*/copyright", "path-include=/usr/share/locale/locale.alias"),
@@ -45,6 +39,7 @@ _STAGES = (
     ("extracting archives", 15),
     ("installing essential", 30),
     ("installing remaining", 40),
+    ("running --extract-hook", 60),
     ("running --customize-hook", 85),
     ("cleaning", 97),
 )
@@ -54,6 +49,39 @@ _FILES = {"KERNEL": "vmlinuz", "INITRAMFS": "initrd.img", "DISK": "disk.raw"}
 _FOLDER = Path(__file__).parent
 
 
+@dataclass(frozen=True)
+class System:
+    """What is made of ``packages``: mmdebstrap's ``variant`` tells what becomes of them, and a script of each of its
+    ``hooks`` does the rest."""
+
+    name: str
+    packages: tuple[str, ...]
+    variant: str
+    hooks: dict[str, str]  # a hook of mmdebstrap's: a file beside this one
+
+    def scripts(self) -> dict[str, str]:
+        return {hook: (_FOLDER / file).read_text() for hook, file in self.hooks.items()}
+
+
+DEBIAN = System(
+    "debian",
+    (
+        *("systemd-sysv", "udev", "linux-image-cloud-amd64", "initramfs-tools", "zstd", "e2fsprogs", "netbase"),
+        *("cloud-init", "openssh-server", "sudo", "ifupdown", "isc-dhcp-client", "iproute2", "ca-certificates"),
+        *("dbus", "libpam-systemd"),  # systemctl, hostnamectl and loginctl of a user
+    ),
+    "apt",
+    {"essential": "essential.sh", "customize": "customize.sh"},
+)
+#: Packages are unpacked, not installed, and a few of their files taken.
+BUSYBOX = System(
+    "busybox",
+    ("linux-image-cloud-amd64", "busybox-static", "dropbear-bin", "util-linux", "e2fsprogs"),
+    "extract",
+    {"extract": "busybox.sh"},
+)
+
+
 class BuildFailed(Exception):
     """The image cannot be made. ``str(error)`` says why and what may help."""
 
@@ -61,12 +89,13 @@ class BuildFailed(Exception):
 @dataclass(frozen=True)
 class Recipe:
     """``suite``: a release's name; ``mirror`` None: what this machine's own apt uses for it, else Debian's; ``size`` of
-    the disk in MiB; ``include``: further packages."""
+    the disk in MiB; ``include``: further packages (of a Debian)."""
 
     suite: str = "bookworm"
     mirror: str | None = None
     size: int = 1024
     include: tuple[str, ...] = ()
+    system: System = DEBIAN
 
     def check(self) -> None:
         """:raises BuildFailed: naming what cannot be."""
@@ -80,9 +109,9 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """Of its place in the cache."""
-        text = json.dumps([_EDITION, asdict(self), PACKAGES], sort_keys=True)
-        return f"debian-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        """Of its place in the cache. A change of what is made of the same wishes makes it anew."""
+        text = json.dumps([asdict(self), self.system.scripts()], sort_keys=True)
+        return f"{self.system.name}-{self.suite}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +119,11 @@ class Built:
     kernel: Path
     initramfs: Path
     disk: Path
+
+
+def busybox(suite: str = Recipe.suite, mirror: str | None = None) -> Recipe:
+    """Of a disk that is no larger than it must be; the server's grows to its flavor's at its first boot."""
+    return Recipe(suite, mirror, size=64, system=BUSYBOX)
 
 
 #: Called with percents done and what is being done.
@@ -177,12 +211,11 @@ def _bootstrap(recipe: Recipe, place: Path, path: str, progress: Progress) -> No
         "SUITE": recipe.suite,
         **{variable: str(place / name) for variable, name in _FILES.items()},
     }
-    command = ["mmdebstrap", "--variant=apt", "--format=null", "--architectures=amd64"]
-    command += [f"--include={','.join((*PACKAGES, *recipe.include))}"]
+    command = ["mmdebstrap", f"--variant={recipe.system.variant}", "--format=null", "--architectures=amd64"]
+    command += [f"--include={','.join((*recipe.system.packages, *recipe.include))}"]
     command += [f"--dpkgopt={option}" for option in ("force-unsafe-io", *_LEFT_OUT)]
     command += [f"--aptopt={option}" for option in ("Acquire::Languages none", *options)]
-    for hook in ("essential", "customize"):
-        command.append(f"--{hook}-hook={(_FOLDER / f'{hook}.sh').read_text()}")
+    command += [f"--{hook}-hook={script}" for hook, script in recipe.system.scripts().items()]
     with subprocess.Popen(
         [*command, recipe.suite, "/dev/null", "-"],
         stdin=subprocess.PIPE,
