@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+
+def _served(what: str, where: str, things: str) -> cfg.StrOpt:
+    return cfg.StrOpt(
+        "service",
+        default="embedded",
+        choices=[
+            ("embedded", f"the service of {what} at {where}, over the {things} of this host"),
+            ("none", f"no such service here, and none in the catalog; the Compute API has the {things} of this host"),
+        ],
+        help=f"Who answers {what}: none where clients are to ask another one.",
+    )
+
+
 IMAGE_OPTS = [
     cfg.StrOpt(
         "service",
@@ -11,10 +24,13 @@ IMAGE_OPTS = [
         choices=[
             ("embedded", "the service of Image v2 at /image, over the images of this host"),
             ("glance", "a Glance, see group [glance]; with [api] auth_strategy = keystone; needs nova-lite[glance]"),
+            ("none", "the images of this host, without a service of Image v2"),
         ],
         help="Where images are.",
     ),
 ]
+NETWORK_OPTS = [_served("Network v2", "/network", "networks")]
+VOLUME_OPTS = [_served("Volume v3", "/volume/v3", "volumes")]
 
 GLANCE_OPTS = [
     cfg.StrOpt("endpoint_override", help="Where Glance is, without /v2; unset: what Keystone's catalog says."),

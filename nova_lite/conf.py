@@ -290,9 +290,8 @@ IDENTITY_OPTS = [
     cfg.BoolOpt(
         "enabled",
         default=True,
-        help="Serve Identity v3 below /identity: users with passwords, projects, roles, a catalog; and with it the "
-        "services Image, Network and Volume. With [api] auth_strategy = token only; with keystone these are there "
-        "without it.",
+        help="Serve Identity v3 below /identity: users with passwords, projects, roles, a catalog. With [api] "
+        "auth_strategy = token only. Without it callers come with tokens of the token file.",
     ),
     cfg.IntOpt("token_expiration", default=3600, min=1, help="Seconds that a token of the embedded service is good."),
     cfg.StrOpt("region", default="RegionOne", help="The region in the catalog."),
@@ -304,7 +303,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("database", DATABASE_OPTS),
     ("compute", COMPUTE_OPTS),
     ("kvm", KVM_OPTS),
-    ("network", NETWORK_OPTS),
+    ("network", [*companion_opts.NETWORK_OPTS, *NETWORK_OPTS]),
     ("quota", QUOTA_OPTS),
     ("serial_console", SERIAL_CONSOLE_OPTS),
     ("consoleauth", CONSOLEAUTH_OPTS),
@@ -312,6 +311,7 @@ _GROUPS: list[tuple[str | None, Sequence[cfg.Opt]]] = [
     ("events", EVENTS_OPTS),
     ("identity", IDENTITY_OPTS),
     ("image", companion_opts.IMAGE_OPTS),
+    ("volume", companion_opts.VOLUME_OPTS),
     ("glance", companion_opts.GLANCE_OPTS),
 ]
 

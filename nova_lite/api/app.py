@@ -136,8 +136,8 @@ def falcon_app(
         routes = table.routes.get(major, {})
         gone = _with_names_of(routes, service.removed) if major == 2 else {}
         for path in routes | gone:
-            methods = routes.get(path, {})
-            resource = _resource(flow, path, methods, gone.get(path, frozenset()) - methods.keys())
+            methods = {*routes.get(path, ()), *(("HEAD",) if service.heads and "GET" in routes.get(path, ()) else ())}
+            resource = _resource(flow, path, methods, gone.get(path, frozenset()) - methods)
             app.add_route(prefix + path, resource)
             if service.projects_in_paths:
                 app.add_route(prefix + "/{project_id}" + path, resource)

@@ -27,6 +27,7 @@ from nova_lite.api.operations import Operation, Table, Variant
 from nova_lite.api.request import Request
 from nova_lite.api.service import COMPUTE, Service
 from nova_lite.context import RequestContext
+from nova_lite.embedded.mount import EMBEDDED_IDENTITY
 from nova_lite.events.handover import HandedOver
 
 LOG = logging.getLogger(__name__)
@@ -103,14 +104,10 @@ class Pipeline:
         given = http.get_header("X-OpenStack-Request-ID")
         global_id = given if given and _REQUEST_ID.fullmatch(given) else None
         context = self._strategy(http.env, http.context.request_id, global_id)
-        if context is None and (http.method, http.path) in self._service.anonymous:
+        if context is None and self._service.anonymous.fullmatch(f"{http.method} {http.path}"):
             context = RequestContext(roles=[], request_id=http.context.request_id, global_request_id=global_id)
         if context is None:
-            raise HTTPFault(
-                401,
-                "The request you have made requires authentication: send a valid X-Auth-Token.",
-                {"WWW-Authenticate": "Keystone"},
-            )
+            raise HTTPFault(401, "The request you have made requires authentication: send a valid X-Auth-Token.")
         return Request(http, context, self._engine, self._conf)
 
     def process_response(
@@ -193,7 +190,8 @@ class Pipeline:
 
     def _operation(self, request: Request, path: str) -> tuple[Operation, Variant]:
         major, method = request.version.major, request.http.method
-        candidates = self.table.routes[major][path][method]
+        there = self.table.routes[major][path]
+        candidates = there["GET"] if method == "HEAD" and method not in there else there[method]
         if method == "POST" and path in self.table.actions.get(major, {}):
             candidates = self._action(request, self.table.actions[major][path])
         for operation in candidates:
@@ -281,8 +279,16 @@ class UnexpectedError(Exception):
 def answer_fault(http: falcon.Request, resp: falcon.Response, error: HTTPFault, params: object) -> None:
     """Error handler for faults of our own."""
     _answer(http, resp, error.code, error.message, error.kind)
+    if error.code == 401:
+        resp.set_header("WWW-Authenticate", _challenge(http))
     for name, value in error.headers.items():
         resp.set_header(name, value)
+
+
+def _challenge(http: falcon.Request) -> str:
+    """What says to a client that it needs a token, and where there are any if that is here."""
+    root = http.env.get(EMBEDDED_IDENTITY)
+    return "Keystone" if root is None else f'Keystone uri="{root or f"{http.scheme}://{http.netloc}"}/identity/v3"'
 
 
 def answer_falcon(http: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: object) -> None:

@@ -27,16 +27,18 @@ class Service:
         for, and overlooks what a request holds too much of: Nova's /v2.
     :param methods_hidden: major versions in which a method that a path does not have makes the path unknown (404).
     :param slash_ends_paths: a slash at a path's end is overlooked; otherwise such a path is unknown.
-    :param relaxed: keys that nobody reads are overlooked in request bodies.
+    :param relaxed: keys that nobody reads are overlooked in request bodies and queries.
     :param aliases: other names of paths of major 2, each with what it stands for and the last version that has it.
-    :param anonymous: methods and paths that callers without a token may use, as nobody in no project.
+    :param anonymous: "METHOD /path" of what callers without a token may use, as nobody in no project.
+    :param heads: HEAD is answered wherever GET is.
     :param named_error_body: in place of ``error_body``, of an API whose error documents say what kind of error it is.
     """
 
     public: re.Pattern[str]
     prefixes: Mapping[int, str]
     version: Version | None = None
-    anonymous: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    anonymous: re.Pattern[str] = re.compile(r"(?!)")
+    heads: bool = False
     error_body: ErrorBody = errors.body
     projects_in_paths: bool = False
     removed: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -101,7 +101,7 @@ class Formats:
     def read(self, query: Mapping[str, list[str]] | None, body: Any, relaxed: bool = False) -> Flat:
         """The flat params of a request. ``query`` and ``body`` are read only if this version has them.
 
-        :param relaxed: take out of ``body`` what does not belong there instead of refusing it.
+        :param relaxed: overlook what does not belong into ``body`` or ``query`` instead of refusing it.
 
         ValidationFailed names the field, what is wrong with it and, where one exists, the version that accepts it.
         """
@@ -110,7 +110,7 @@ class Formats:
             params = self._body.read(self._checked_body(body), self.version, relaxed)
         if self._query is not None:
             params.update(self._query.read(query or {}, self.version))
-        elif self.has_query and query:
+        elif self.has_query and query and not relaxed:
             faults = _NO_QUERY.faults(query)
             raise ValidationFailed(faults[0].message, faults[0].where, tuple(faults))
         return params

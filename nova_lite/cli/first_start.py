@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import yaml
 from nova_lite.api.auth.tokens import TokenFile
 from nova_lite.cli.token import identity
 from nova_lite.db.engine import Database
+from nova_lite.embedded import PATHS
 from nova_lite.embedded.identity import bootstrap
 
 CLOUD = "nova-lite"
@@ -49,7 +51,7 @@ clouds:
       token: {token}
     identity_api_version: "3"
     identity_endpoint_override: {endpoint}
-    # compute_default_microversion: "2.96"
+{overrides}    # compute_default_microversion: "2.96"
 """
 
 
@@ -77,8 +79,15 @@ def create_admin(database: Database) -> str | None:
     return password if bootstrap.bootstrap(database, ids, password) else None
 
 
-def clouds_by_token(path: Path, base_url: str, token: str) -> str:
-    return _CLOUDS.format(path=path, cloud=CLOUD, endpoint=f"{base_url}/v2.1", token=token)
+def clouds_by_token(path: Path, base_url: str, token: str, companions: Sequence[str]) -> str:
+    """:param companions: those that are on (``embedded.wanted``): no catalog says where they are."""
+    kinds = {"volume": "block_storage"}
+    overrides = "".join(
+        f"    {kinds.get(name, name)}_endpoint_override: {base_url}{PATHS[name]}\n"
+        for name in companions
+        if name != "identity"
+    )
+    return _CLOUDS.format(path=path, cloud=CLOUD, endpoint=f"{base_url}/v2.1", token=token, overrides=overrides)
 
 
 def clouds_by_password(path: Path, base_url: str, password: str, region: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import click
 from oslo_config import cfg
 
-from nova_lite import exceptions, log
+from nova_lite import embedded, exceptions, log
 from nova_lite.cli import first_start, foreground
 from nova_lite.cli.database import open_database
 from nova_lite.cli.main import Settings, pass_settings
@@ -216,7 +216,8 @@ def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
     auth.strategy(conf)  # what is wrong with its options is said here, not by a child that ends again and again
     if conf.image.service == "glance":
         check_glance(conf)
-    by_password = conf.identity.enabled and conf.api.auth_strategy == "token"
+    companions = embedded.wanted(conf)
+    by_password = "identity" in companions
     with open_database(settings, create=True) as database:
         password = first_start.create_admin(database) if by_password else None
     if is_new:
@@ -224,7 +225,7 @@ def prepare(settings: Settings, base_url: str, is_new: bool) -> None:
     tokens, clouds = token_file(settings), ""
     if conf.api.auth_strategy == "token" and not tokens.path.exists():
         token = first_start.create_admin_token(tokens)
-        clouds = first_start.clouds_by_token(paths.clouds, base_url, token)
+        clouds = first_start.clouds_by_token(paths.clouds, base_url, token, companions)
         click.echo(f"  admin token  {token}")
     if password is not None:
         clouds = first_start.clouds_by_password(paths.clouds, base_url, password, conf.identity.region)

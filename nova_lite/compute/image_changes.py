@@ -102,15 +102,14 @@ class ImageChangeVerbs:
     def set_image_active(self, context: RequestContext, image: objects.Image, active: bool) -> None:
         """Let nobody use an image's data for a while, or again.
 
-        :raises Conflict: it is neither active nor deactivated.
+        :raises Forbidden: it is neither active nor deactivated.
         """
         wanted = "active" if active else db_images.DEACTIVATED
         with self.database.write() as connection:
             current = self._held_image(connection, image.id)
             if current.status not in ("active", db_images.DEACTIVATED):
-                raise exceptions.Conflict(
-                    f"Image status transition from {current.status} to {wanted} is not allowed"
-                )
+                verb = "reactivate" if active else "deactivate"
+                raise exceptions.Forbidden(f"Not allowed to {verb} image in status '{current.status}'")
             db_images.update(connection, image.id, status=wanted, updated_at=now())
 
     def _held_image(self, connection: Connection, image_id: str) -> objects.Image:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from nova_lite.db.tables import (
+    identity_application_credentials,
     identity_assignments,
     identity_projects,
     identity_revocations,
@@ -18,10 +19,15 @@ from nova_lite.db.tables import (
     identity_users,
 )
 from nova_lite.db.times import now
-from nova_lite.embedded.identity.records import Project, Role, User
+from nova_lite.embedded.identity.records import ApplicationCredential, Project, Role, User
 
-Record = TypeVar("Record", Project, Role, User)
-_TABLES: dict[type, sa.Table] = {Project: identity_projects, Role: identity_roles, User: identity_users}
+Record = TypeVar("Record", ApplicationCredential, Project, Role, User)
+_TABLES: dict[type, sa.Table] = {
+    ApplicationCredential: identity_application_credentials,
+    Project: identity_projects,
+    Role: identity_roles,
+    User: identity_users,
+}
 
 
 def get(connection: Connection, kind: type[Record], identifier: str) -> Record | None:
@@ -44,7 +50,7 @@ def list_(connection: Connection, kind: type[Record], filters: Mapping[str, Any]
     return [kind(**row._mapping) for row in connection.execute(query.order_by(table.c.name))]
 
 
-def insert(connection: Connection, record: Project | Role | User) -> None:
+def insert(connection: Connection, record: ApplicationCredential | Project | Role | User) -> None:
     """Raises IntegrityError when the name is taken."""
     connection.execute(sa.insert(_TABLES[type(record)]), asdict(record))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-HEAD = "0019"  # the newest file of migrations/versions; a test compares
+HEAD = "0020"  # the newest file of migrations/versions; a test compares
 
 
 @contextlib.contextmanager

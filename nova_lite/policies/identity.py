@@ -96,6 +96,27 @@ _RULES = [
         operations=[{"method": "DELETE", "path": "/identity/v3/users/{user_id}"}],
         scope_types=["project"],
     ),
+    *(
+        policy.DocumentedRuleDefault(
+            name=f"identity:{verb}_application_credential{'s' if verb == 'list' else ''}",
+            check_str="user_id:%(user_id)s" if verb == "create" else _OWN_USER,
+            description=description,
+            operations=[
+                {
+                    "method": method,
+                    "path": "/identity/v3/users/{user_id}/application_credentials"
+                    + ("/{application_credential_id}" if one else ""),
+                }
+            ],
+            scope_types=["project"],
+        )
+        for verb, method, one, description in (
+            ("list", "GET", False, "List a user's application credentials."),
+            ("create", "POST", False, "Create an application credential of one's own."),
+            ("get", "GET", True, "Show an application credential."),
+            ("delete", "DELETE", True, "Delete an application credential."),
+        )
+    ),
     policy.DocumentedRuleDefault(
         name="identity:list_projects",
         check_str=base.ADMIN,
@@ -168,8 +189,8 @@ _RULES = [
     ),
     policy.DocumentedRuleDefault(
         name="identity:change_password",
-        check_str=_OWN_USER,
-        description="Change one's password by showing the present one.",
+        check_str=base.RULE_ANY,
+        description="Change a password by showing the present one.",
         operations=[{"method": "POST", "path": "/identity/v3/users/{user_id}/password"}],
         scope_types=["project"],
     ),
@@ -249,6 +270,22 @@ _RULES = [
         description="List the endpoints in the catalog.",
         operations=[{"method": "GET", "path": "/identity/v3/endpoints"}],
         scope_types=["project"],
+    ),
+    *(
+        policy.DocumentedRuleDefault(
+            name=f"identity:{name}",
+            check_str=check,
+            description=description,
+            operations=[{"method": "GET", "path": f"/identity/v3/{path}"}],
+            scope_types=["project"],
+        )
+        for name, check, path, description in (
+            ("get_region", base.RULE_ANY, "regions/{region_id}", "Show a region."),
+            ("get_service", base.ADMIN, "services/{service_id}", "Show a service in the catalog."),
+            ("get_endpoint", base.ADMIN, "endpoints/{endpoint_id}", "Show an endpoint in the catalog."),
+            ("list_groups", base.ADMIN, "groups", "List groups of users."),
+            ("list_groups_for_user", _OWN_USER, "users/{user_id}/groups", "List the groups that a user is in."),
+        )
     ),
 ]
 

@@ -70,6 +70,9 @@ class Promises:
             assert status in variant.errors | FROM_THE_PIPELINE, said
             return
         assert status in variant.other_statuses | {variant.status}, said
+        if environ["REQUEST_METHOD"] == "HEAD":
+            assert not body, said
+            return
         self._check_document("output", operation, version, _json(body), said)
         if sent and operation.method in ("POST", "PUT", "PATCH") and variant.formats.has_input and self._strict(path):
             self._check_document("input", operation, version, _json(sent), said)
@@ -140,7 +143,9 @@ class Promises:
     def _at(
         self, route: str, major: int, method: str, version: Version, sent: bytes
     ) -> tuple[Operation, Version] | None:
-        candidates = self._table.routes[major][route].get(method, [])
+        there = self._table.routes[major][route]
+        as_get = method == "HEAD" and self._service.heads and method not in there
+        candidates = there.get("GET" if as_get else method, [])
         actions = self._table.actions.get(major, {}).get(route, {})
         if method == "POST" and actions:
             body = _json(sent)

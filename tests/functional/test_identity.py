@@ -173,7 +173,8 @@ def test_whoever_does_not_show_who_they_are_gets_no_token(cloud: Cloud, name: st
     "auth",
     [
         {},
-        {"identity": {"methods": []}},
+        {"identity": {"methods": ["password"]}},
+        {"identity": {"methods": ["password"], "password": {"user": {"name": "ada", "password": "pass"}}}},  # where?
         {"identity": {"methods": ["password"], "password": {"user": {"name": "ada"}}}},
         {"identity": {"methods": ["password"], "password": {"user": {"name": "ada", "password": 7}}}},
         {"identity": {"methods": ["password"]}, "scope": "everything"},
@@ -187,8 +188,10 @@ def test_a_malformed_request_for_a_token_is_refused_without_its_password(cloud: 
 
 
 def test_methods_that_do_not_exist_here_authenticate_nobody(cloud: Cloud) -> None:
-    auth = {"identity": {"methods": ["totp"]}}
-    assert cloud("POST", "/identity/v3/auth/tokens", json={"auth": auth}).status_code == 401
+    for methods in (["totp"], []):
+        answer = cloud("POST", "/identity/v3/auth/tokens", json={"auth": {"identity": {"methods": methods}}})
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == 'Keystone uri="http://falconframework.org/identity/v3"'
 
 
 def test_a_token_is_had_for_a_token_and_ends_no_later(cloud: Cloud) -> None:
@@ -233,7 +236,7 @@ def test_a_stranger_may_not_look_at_a_token(cloud: Cloud) -> None:
     for method in ("GET", "HEAD", "DELETE"):
         assert cloud(method, "/identity/v3/auth/tokens", eve, headers=subject).status_code == 403
     assert cloud("GET", "/identity/v3/auth/tokens", cloud.admin, headers=subject).json["token"]["user"]["name"] == "ada"
-    assert cloud("GET", "/identity/v3/auth/tokens", cloud.admin).status_code == 400
+    assert cloud("GET", "/identity/v3/auth/tokens", cloud.admin).status_code == 404
 
 
 @pytest.mark.parametrize("change", ["password", "disable", "delete", "role", "project", "project-off"])
@@ -344,6 +347,102 @@ def test_grants_and_their_listing(cloud: Cloud) -> None:
     assert cloud.grant("PUT", "f" * 32, user, "member").status_code == 404
 
 
+def test_assignments_with_what_they_imply(cloud: Cloud) -> None:
+    user, _ = cloud.member()
+    path, query = "/identity/v3/role_assignments", {"user.id": user, "effective": "", "include_names": ""}
+    held = cloud("GET", path, cloud.admin, params=query).json["role_assignments"]
+    assert [one["role"]["name"] for one in held] == ["member", "reader"]
+    held = cloud("GET", path, cloud.admin, params=query | {"role.id": IDS["reader"]}).json["role_assignments"]
+    assert [one["role"]["name"] for one in held] == ["reader"]
+    for other in ({"scope.system": "all"}, {"scope.domain.id": "default"}, {"group.id": "x"}):
+        assert cloud("GET", path, cloud.admin, params=other).json["role_assignments"] == []
+
+
+def test_projects_by_their_tags_and_their_place(cloud: Cloud) -> None:
+    project = cloud.make("project", name="tagged", tags=["x", "y"])
+    path = "/identity/v3/projects"
+    for query, there in (
+        ({"tags": "x,y"}, True), ({"tags": "x,z"}, False), ({"tags-any": "x,z"}, True), ({"not-tags": "x,z"}, True),
+        ({"not-tags": "x,y"}, False), ({"not-tags-any": "x,z"}, False),
+    ):  # fmt: skip
+        listed = cloud("GET", path, cloud.admin, params=query).json["projects"]
+        assert (project in [one["id"] for one in listed]) == there, query
+    shown = cloud("GET", f"{path}/{project}?parents_as_ids&subtree_as_list", cloud.admin).json["project"]
+    assert (shown["parents"], shown["subtree"]) == ({"default": None}, [])
+
+
+def test_an_application_credential_logs_in_for_its_user_with_less(cloud: Cloud) -> None:
+    user, project = cloud.member()
+    ada = cloud.token("ada", "pass", "demo")
+    path = f"/identity/v3/users/{user}/application_credentials"
+
+    def made(status: int, token: str | None = ada, **values: Any) -> Any:
+        answer = cloud("POST", path, token, json={"application_credential": {"name": "robot"} | values})
+        assert answer.status_code == status, answer.text
+        return answer.json.get("application_credential")
+
+    def log_in(scope: Any = None, **shown: Any) -> falcon.testing.Result:
+        auth = {"identity": {"methods": ["application_credential"], "application_credential": shown}}
+        auth |= {"scope": scope} if scope else {}
+        return cloud("POST", "/identity/v3/auth/tokens", json={"auth": auth})
+
+    robot = made(201, roles=[{"name": "reader"}])
+    assert (robot["project_id"], [role["name"] for role in robot["roles"]]) == (project, ["reader"])
+    made(409)
+    made(400, name="more", roles=[{"name": "admin"}])
+    made(400, name="late", expires_at="2020-01-01T00:00:00Z")
+    made(400, name="rules", access_rules=[{"path": "/v2.1/servers", "method": "GET", "service": "compute"}])
+    made(403, cloud.admin)  # nobody makes them for somebody else
+    shown = cloud("GET", f"{path}/{robot['id']}", ada).json["application_credential"]
+    assert shown == {key: value for key, value in robot.items() if key != "secret"}
+    assert cloud("GET", path, ada, params={"name": "robot"}).json["application_credentials"] == [shown]
+
+    answer = log_in(id=robot["id"], secret=robot["secret"])
+    token = answer.headers["X-Subject-Token"]
+    assert [role["name"] for role in answer.json["token"]["roles"]] == ["reader"]
+    assert answer.json["token"]["project"]["id"] == project
+    said = {"id": robot["id"], "name": "robot", "restricted": True}
+    assert answer.json["token"]["application_credential"] == said
+    named = log_in(name="robot", user={"name": "ada", "domain": {"id": "default"}}, secret=robot["secret"])
+    assert named.status_code == 201
+    assert cloud("GET", "/v2.1/servers", token).status_code == 200
+    group = {"server_group": {"name": "g", "policies": ["affinity"]}}
+    assert cloud("POST", "/v2.1/os-server-groups", token, json=group).status_code == 403
+    made(403, token, name="another")
+    assert cloud("DELETE", f"{path}/{robot['id']}", token).status_code == 403
+    again = {"identity": {"methods": ["token"], "token": {"id": token}}}
+    assert cloud("POST", "/identity/v3/auth/tokens", json={"auth": again}).status_code == 403
+
+    assert log_in(id=robot["id"], secret="guess").status_code == 401
+    assert log_in(id="f" * 32, secret=robot["secret"]).status_code == 401
+    assert log_in(name="robot", secret=robot["secret"]).status_code == 400
+    assert log_in({"project": {"id": project}}, id=robot["id"], secret=robot["secret"]).status_code == 401
+    cloud.grant("DELETE", project, user, "member")
+    assert cloud("GET", "/v2.1/servers", token).status_code == 401  # it has no more than its user
+    cloud.grant("PUT", project, user, "member")
+    assert cloud("GET", "/v2.1/servers", token).status_code == 200
+    assert cloud("DELETE", f"{path}/{robot['id']}", ada).status_code == 204
+    assert cloud("GET", "/v2.1/servers", token).status_code == 401
+    assert cloud("GET", f"{path}/{robot['id']}", ada).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["image", "network", "volume"])
+def test_each_service_beside_is_off_by_one_setting(tmp_path: Path, name: str) -> None:
+    conf = nova_lite_conf.load([], [])
+    conf.set_override("state_path", str(tmp_path))
+    conf.set_override("service", "none", group=name)
+    nova_lite_conf.paths(conf).make()
+    compute = compute_api.connect(conf)
+    apps = app.build(conf, compute)
+    assert set(apps.mounted) == {"/identity", "/image", "/network", "/volume"} - {f"/{name}"}
+    kinds = {"compute", "identity", "image", "network", "block-storage", "volumev3"}
+    off = {"volume": {"block-storage", "volumev3"}}.get(name, {name})
+    assert set(identity_app.services(conf)) == kinds - off
+    conf.set_override("enabled", False, group="identity")
+    assert set(app.build(conf, compute).mounted) == {"/image", "/network", "/volume"} - {f"/{name}"}
+    compute.database.close()
+
+
 def test_every_operation_is_closed_to_strangers_unless_its_rule_says_otherwise(cloud: Cloud) -> None:
     """Member of another project: what its rule does not open by default is 403 or, for others' things, closed too."""
     user, project = cloud.member()
@@ -353,11 +452,13 @@ def test_every_operation_is_closed_to_strangers_unless_its_rule_says_otherwise(c
     identity = identity_app.connect(cloud.conf, cloud.compute.database)
     table = identity_app.build_table(identity, identity_app.views.Catalog("r", {}), engine.registered)
     values = {"user_id": user, "project_id": project, "role_id": IDS["member"], "domain_id": "default"}
+    values |= dict.fromkeys(("application_credential_id", "region_id", "service_id", "endpoint_id"), "r")
     closed = opened = 0
     for operation in table:
         path = "/identity/v3" + operation.paths[3].format(**values)
         headers = {"X-Subject-Token": cloud.admin}
-        assert cloud(operation.method, path, headers=headers).status_code in (400, 401), operation.name
+        anonymous = cloud(operation.method, path, headers=headers)
+        assert anonymous.status_code in (400, 401), operation.name
         if operation.policy in OPEN:
             opened += 1
             continue
@@ -377,6 +478,8 @@ OPEN = {
     "identity:list_domains",
     "identity:get_domain",
     "identity:list_regions",
+    "identity:get_region",
+    "identity:change_password",
 }
 
 
@@ -390,6 +493,16 @@ def test_what_there_is_one_of(cloud: Cloud) -> None:
     services = cloud("GET", "/identity/v3/services", cloud.admin).json["services"]
     endpoints = cloud("GET", "/identity/v3/endpoints", cloud.admin).json["endpoints"]
     assert {endpoint["service_id"] for endpoint in endpoints} == {service["id"] for service in services}
+    regions = cloud("GET", "/identity/v3/regions", ada).json["regions"]
+    for kind, listed in (("region", regions), ("service", services), ("endpoint", endpoints)):
+        path = f"/identity/v3/{kind}s/"
+        assert cloud("GET", path + listed[0]["id"], cloud.admin).json == {kind: listed[0]}
+        assert cloud("HEAD", path + listed[0]["id"], cloud.admin).status_code == 200
+        assert cloud("GET", path + "x", cloud.admin).status_code == 404
+    one = {"interface": "public", "service_id": services[0]["id"]}
+    (found,) = cloud("GET", "/identity/v3/endpoints", cloud.admin, params=one).json["endpoints"]
+    assert one.items() <= found.items()
+    assert cloud("GET", "/identity/v3/groups", cloud.admin).json["groups"] == []
 
 
 def test_unknown_paths_methods_and_bodies_get_keystones_form_of_error(cloud: Cloud) -> None:

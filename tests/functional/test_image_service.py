@@ -72,7 +72,9 @@ def test_an_image_is_registered_uploaded_downloaded_and_deleted(cloud: Cloud, im
     part = images("GET", f"/v2/images/{made['id']}/file", MEMBER, {"Range": "bytes=990-"})
     assert (part.status_code, part.content) == (206, DATA[990:])
     assert part.headers["Content-Range"] == "bytes 990-999/1000"
-    assert images("GET", f"/v2/images/{made['id']}/file", MEMBER, {"Range": "bytes=1000-"}).status_code == 416
+    for wanted, status in (("bytes=1000-", 416), ("bytes=9-5", 416), ("lines=1-2", 416), ("bytes=0-1,4-5", 400)):
+        answer = images("GET", f"/v2/images/{made['id']}/file", MEMBER, {"Range": wanted})
+        assert answer.status_code == status, wanted
     assert upload(images, made["id"]).status_code == 409
     cloud.compute.create(
         images_context(), name="s", flavor_ref="1", image_ref=made["id"]
@@ -266,7 +268,7 @@ def test_tags_one_by_one(images: Companion) -> None:
 
 def test_a_deactivated_image_is_kept_back(images: Companion, cloud: Cloud) -> None:
     made = create(images)
-    assert images("POST", f"/v2/images/{made['id']}/actions/deactivate").status_code == 409
+    assert images("POST", f"/v2/images/{made['id']}/actions/deactivate").status_code == 403
     upload(images, made["id"])
     assert images("POST", f"/v2/images/{made['id']}/actions/deactivate").status_code == 204
     assert images("GET", f"/v2/images/{made['id']}/file").status_code == 403
@@ -289,8 +291,10 @@ def test_what_is_not_here_says_so_as_glance_does(images: Companion) -> None:
         assert images("GET", f"/v2/schemas/{name}").json["name"] == name
     assert images("GET", "/v2/schemas/none").status_code == 404
     versions = images("GET", "/versions", None)
-    assert versions.status_code == 300
+    assert versions.status_code == 200
     assert versions.json["versions"][0]["status"] == "CURRENT"
+    for path in ("/", "/v1/images"):
+        assert images("GET", path, None).status_code == 300
 
 
 def test_an_image_boots_the_kernel_that_it_names(images: Companion, cloud: Cloud) -> None:

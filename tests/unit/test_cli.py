@@ -199,7 +199,7 @@ def test_images_are_added_listed_and_removed(nova_lite: NovaLite) -> None:
 def test_the_database_is_made_once_and_knows_its_version(nova_lite: NovaLite) -> None:
     first = nova_lite.ok("db", "upgrade")
     assert nova_lite.ok("db", "upgrade") == first
-    assert "database 0019, program 0019" in nova_lite.ok("db", "version")
+    assert "database 0020, program 0020" in nova_lite.ok("db", "version")
 
 
 def test_status_says_what_does_not_run(nova_lite: NovaLite, tmp_path: Path) -> None:

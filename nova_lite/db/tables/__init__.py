@@ -19,6 +19,7 @@ from nova_lite.db.tables.administration import (
 )
 from nova_lite.db.tables.base import OUTSTANDING, Json, Serial, metadata
 from nova_lite.db.tables.identity import (
+    identity_application_credentials,
     identity_assignments,
     identity_projects,
     identity_revocations,
@@ -68,6 +69,7 @@ __all__ = [
     "flavor_projects",
     "flavors",
     "floating_ips",
+    "identity_application_credentials",
     "identity_assignments",
     "identity_projects",
     "identity_revocations",

@@ -1,4 +1,4 @@
-"""Users, projects, roles and tokens that were ended, of the embedded Identity service."""
+"""Users, projects, roles, application credentials and tokens that were ended, of the embedded Identity service."""
 
 from __future__ import annotations
 
@@ -52,6 +52,29 @@ identity_assignments = sa.Table(
         )
         for kind in ("user", "project", "role")
     ),
+)
+
+identity_application_credentials = sa.Table(
+    "identity_application_credentials",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    *(
+        sa.Column(
+            f"{kind}_id",
+            sa.String(64),
+            sa.ForeignKey(f"identity_{kind}s.id", ondelete="CASCADE"),
+            nullable=False,
+            index=kind != "user",  # the unique constraint begins with the user
+        )
+        for kind in ("user", "project")
+    ),
+    sa.Column("secret_hash", sa.String(255), nullable=False),
+    sa.Column("role_ids", Json, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("unrestricted", sa.Boolean, nullable=False),
+    sa.UniqueConstraint("user_id", "name"),
 )
 
 identity_revocations = sa.Table(

@@ -11,6 +11,7 @@ import orjson
 from oslo_config import cfg
 
 from nova_lite import conf as nova_lite_conf
+from nova_lite import embedded
 from nova_lite.api import auth, errors, policy
 from nova_lite.api.app import falcon_app
 from nova_lite.api.operations import Table, collect
@@ -20,23 +21,19 @@ from nova_lite.api.versions import Version
 from nova_lite.db.engine import Database
 from nova_lite.embedded.identity import views
 from nova_lite.embedded.identity.auth_controller import AuthController
+from nova_lite.embedded.identity.catalog_controller import CatalogController
+from nova_lite.embedded.identity.credentials_controller import ApplicationCredentialController
 from nova_lite.embedded.identity.fernet_keys import FernetKeys
 from nova_lite.embedded.identity.projects_controller import ProjectController, ProjectsController
 from nova_lite.embedded.identity.records import Project, Role, User
-from nova_lite.embedded.identity.roles_controller import CatalogController, RoleController, RolesController
+from nova_lite.embedded.identity.roles_controller import RoleController, RolesController
 from nova_lite.embedded.identity.tokens import Tokens
 from nova_lite.embedded.identity.users_controller import UserController, UsersController
 from nova_lite.embedded.identity.verbs import Identity
 
 _UPDATED = "2026-11-21T00:00:00Z"
-SERVICES = {
-    "identity": ("nova-lite-identity", "/identity/v3"),
-    "compute": ("nova-lite", "/v2.1"),
-    "image": ("nova-lite-image", "/image"),
-    "network": ("nova-lite-network", "/network"),
-    "block-storage": ("nova-lite-volume", "/volume/v3"),
-    "volumev3": ("nova-lite-volumev3", "/volume/v3"),
-}
+#: Types in the catalog of what each companion answers.
+_TYPES = {"volume": ("block-storage", "volumev3")}
 
 
 def _error_body(code: int, message: str, major: int, request_id: str) -> Mapping[str, object]:
@@ -48,10 +45,20 @@ SERVICE = Service(
     public=re.compile(r"/?|/v3/?|/(?!v3/).*"),
     prefixes={3: "/v3"},
     version=Version(3, 0),
-    anonymous=frozenset({("POST", "/v3/auth/tokens")}),
+    anonymous=re.compile(r"POST /v3/(auth/tokens|users/[^/]+/password)"),  # both ask for a password, or for a token
+    heads=True,
     error_body=_error_body,
     relaxed=True,  # Keystone takes any key, and its clients send theirs
 )
+
+
+def services(conf: cfg.ConfigOpts) -> dict[str, tuple[str, str]]:
+    """Type → name and path of what this cloud has."""
+    found = {"compute": ("nova-lite", "/v2.1")}
+    for name in embedded.wanted(conf):
+        for kind in _TYPES.get(name, (name,)):
+            found[kind] = (f"nova-lite-{'volumev3' if kind == 'volumev3' else name}", embedded.PATHS[name])
+    return found
 
 
 def connect(conf: cfg.ConfigOpts, database: Database) -> Identity:
@@ -61,14 +68,17 @@ def connect(conf: cfg.ConfigOpts, database: Database) -> Identity:
 
 
 def build_table(identity: Identity, catalog: views.Catalog, known_rules: frozenset[str]) -> Table:
-    kinds = (UsersController, UserController, ProjectsController, ProjectController, RolesController, RoleController)
+    kinds = (
+        *(UsersController, UserController, ApplicationCredentialController, ProjectsController, ProjectController),
+        *(RolesController, RoleController),
+    )
     controllers = [AuthController(identity, catalog), CatalogController(catalog), *(kind(identity) for kind in kinds)]
     return collect(controllers, known_rules)
 
 
 def build(conf: cfg.ConfigOpts, engine: policy.PolicyEngine, strategy: auth.Strategy, identity: Identity) -> falcon.App:
     """:param strategy: the Compute API's: its tokens are good here too."""
-    catalog = views.Catalog(conf.identity.region, SERVICES)
+    catalog = views.Catalog(conf.identity.region, services(conf))
     loaders: dict[type, Loader] = {
         kind: lambda req, value, kind=kind: identity.get(kind, value)  # type: ignore[misc]
         for kind in (User, Project, Role)

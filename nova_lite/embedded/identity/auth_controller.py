@@ -21,17 +21,18 @@ class AuthenticateParams(TypedDict, total=False):
     user_domain_name: str
     password: str
     token: str
+    credential_id: str
+    credential_name: str
+    credential_secret: str
+    credential_user_id: str
+    credential_user_name: str
+    credential_user_domain_id: str
+    credential_user_domain_name: str
     scope: Any
 
 
 class TokenParams(TypedDict, total=False):
     nocatalog: str
-
-
-def _subject_target(req: wsgi.Request) -> dict[str, Any]:
-    """A token may be looked at and revoked by itself; else rules ask for a role."""
-    own = req.http.get_header("X-Subject-Token") == req.http.get_header("X-Auth-Token")
-    return {"user_id": req.context.user_id if own else None}
 
 
 class AuthController(wsgi.Controller):
@@ -43,7 +44,7 @@ class AuthController(wsgi.Controller):
     @wsgi.route("POST", "/auth/tokens", policy="identity:authenticate")
     @wsgi.version(base="3.0")
     @wsgi.response(201)
-    @wsgi.expected_errors(400, 401)
+    @wsgi.expected_errors(400, 401, 403, 404)
     @validation.schema(FORMATS.authenticate)
     def authenticate(self, req: wsgi.Request, obj: None, params: AuthenticateParams) -> dict[str, Any]:
         """Get a token, by password or by another token."""
@@ -54,43 +55,43 @@ class AuthController(wsgi.Controller):
 
     @wsgi.route("GET", "/auth/tokens", policy="identity:validate_token")
     @wsgi.version(base="3.0")
-    @wsgi.target(_subject_target)
     @wsgi.response(200)
-    @wsgi.expected_errors(400, 404)
+    @wsgi.expected_errors(404)
     @validation.schema(FORMATS.validate)
     def validate(self, req: wsgi.Request, obj: None, params: TokenParams) -> dict[str, Any]:
         """Show what the token in X-Subject-Token stands for."""
-        text, token = self._subject(req)
+        text, token = self._subject(req, "identity:validate_token")
         req.set_header("X-Subject-Token", text)
         req.set_header("Vary", "X-Auth-Token")
         return views.token(token, None if "nocatalog" in params else self._catalog(req))
 
     @wsgi.route("HEAD", "/auth/tokens", policy="identity:check_token")
     @wsgi.version(base="3.0")
-    @wsgi.target(_subject_target)
     @wsgi.response(200)
-    @wsgi.expected_errors(400, 404)
+    @wsgi.expected_errors(404)
     @validation.schema(FORMATS.check)
     def check(self, req: wsgi.Request, obj: None, params: TokenParams) -> None:
         """Whether the token in X-Subject-Token is good."""
-        req.set_header("X-Subject-Token", self._subject(req)[0])
+        req.set_header("X-Subject-Token", self._subject(req, "identity:check_token")[0])
 
     @wsgi.route("DELETE", "/auth/tokens", policy="identity:revoke_token")
     @wsgi.version(base="3.0")
-    @wsgi.target(_subject_target)
     @wsgi.response(204)
-    @wsgi.expected_errors(400, 404)
+    @wsgi.expected_errors(404)
     @validation.schema(FORMATS.revoke)
     def revoke(self, req: wsgi.Request, obj: None, params: TokenParams) -> None:
         """End the token in X-Subject-Token; every process refuses it within a second."""
-        self.identity.tokens.revoke(self._subject(req)[1])
+        self.identity.tokens.revoke(self._subject(req, "identity:revoke_token")[1])
 
     @wsgi.route("GET", "/auth/catalog", policy="identity:get_auth_catalog")
     @wsgi.version(base="3.0")
     @wsgi.response(200)
+    @wsgi.expected_errors(403)
     @validation.schema(FORMATS.catalog)
     def catalog(self, req: wsgi.Request, obj: None, params: wsgi.NoParams) -> dict[str, Any]:
         """The services that the caller's token leads to."""
+        if req.context.project_id is None:
+            raise exceptions.Forbidden("A token that is not scoped leads nowhere.")
         return {"catalog": self._catalog(req), "links": {"self": views.url(req, "auth/catalog")}}
 
     @wsgi.route("GET", "/auth/projects", policy="identity:get_auth_projects")
@@ -110,13 +111,15 @@ class AuthController(wsgi.Controller):
         """The domains that the caller can get a token for: none, as there are no roles on domains."""
         return views.listing(req, "domains", [], "auth/domains")
 
-    def _subject(self, req: wsgi.Request) -> tuple[str, Token]:
+    def _subject(self, req: wsgi.Request, rule: str) -> tuple[str, Token]:
+        """What X-Subject-Token names; ``rule`` is asked about it, the operation's own having been about nobody yet."""
         text = req.http.get_header("X-Subject-Token")
         if not text:
-            raise exceptions.Invalid("X-Subject-Token: the header is missing; it names the token.")
+            raise exceptions.NotFound("No token in the request")
         token = self.identity.tokens.find(text)
         if token is None:
             raise exceptions.NotFound("Could not find token.")
+        req.authorize(rule, {"user_id": token.user.id})
         return text, token
 
     def _catalog(self, req: wsgi.Request) -> list[dict[str, Any]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 from nova_lite.api import validation, wsgi
 from nova_lite.embedded.identity import views
 from nova_lite.embedded.identity.auth_controller import FORMATS
+from nova_lite.embedded.identity.domain import DOMAIN_ID
 from nova_lite.embedded.identity.records import Project
 from nova_lite.embedded.identity.users_controller import listed
-from nova_lite.embedded.identity.verbs import DOMAIN_ID, Identity
+from nova_lite.embedded.identity.verbs import Identity
 
 _GRANT = "/projects/{project_id}/users/{user_id}/roles/{role_id}"
 
@@ -27,6 +29,26 @@ class ProjectFilters(TypedDict, total=False):
     domain_id: str
     parent_id: str
     is_domain: bool
+    tags: str
+    tags_any: str
+    not_tags: str
+    not_tags_any: str
+
+
+class ShownProject(TypedDict, total=False):
+    parents_as_list: str
+    parents_as_ids: str
+    subtree_as_list: str
+    subtree_as_ids: str
+
+
+#: Which tags a project that is listed has, given those that the filter names.
+_TAG_FILTERS: dict[str, Callable[[set[str], set[str]], bool]] = {
+    "tags": lambda named, has: named <= has,
+    "tags_any": lambda named, has: bool(named & has),
+    "not_tags": lambda named, has: not named <= has,
+    "not_tags_any": lambda named, has: not named & has,
+}
 
 
 class GrantParams(TypedDict):
@@ -53,7 +75,14 @@ class ProjectsController(wsgi.Controller):
         filters = dict(params)
         if filters.pop("is_domain", False) or filters.pop("parent_id", DOMAIN_ID) != DOMAIN_ID:
             return views.listing(req, "projects", [])  # a domain is no project here, and no project has children
-        found = listed(self.identity, Project, filters)
+        tests = [
+            (passes, set(str(filters.pop(name)).split(","))) for name, passes in _TAG_FILTERS.items() if name in filters
+        ]
+        found = [
+            project
+            for project in listed(self.identity, Project, filters)
+            if all(passes(named, set(project.tags)) for passes, named in tests)
+        ]
         return views.listing(req, "projects", [views.project(req, project) for project in found])
 
     @wsgi.route("POST", "/projects", policy="identity:create_project")
@@ -78,9 +107,14 @@ class ProjectController(wsgi.Controller):
     @wsgi.response(200)
     @wsgi.expected_errors(404)
     @validation.schema(FORMATS.show_project)
-    def show_project(self, req: wsgi.Request, obj: Project, params: wsgi.NoParams) -> dict[str, Any]:
-        """Show a project."""
-        return views.project(req, obj)
+    def show_project(self, req: wsgi.Request, obj: Project, params: ShownProject) -> dict[str, Any]:
+        """Show a project; with what it lies below and what lies below it, which is the domain and nothing."""
+        beside: dict[str, Any] = {}
+        if params.keys() & {"parents_as_list", "parents_as_ids"}:
+            beside["parents"] = [] if "parents_as_list" in params else {DOMAIN_ID: None}
+        if params.keys() & {"subtree_as_list", "subtree_as_ids"}:
+            beside["subtree"] = [] if "subtree_as_list" in params else None
+        return views.project(req, obj) | beside
 
     @wsgi.route("PATCH", "/projects/{project_id}", policy="identity:update_project")
     @wsgi.version(base="3.0")
@@ -110,7 +144,7 @@ class ProjectController(wsgi.Controller):
         path = f"projects/{obj.id}/users/{params['user_id']}/roles"
         return views.listing(req, "roles", [views.role(req, role) for role in roles], path)
 
-    @wsgi.route("HEAD", _GRANT, policy="identity:check_grant")
+    @wsgi.route("GET", _GRANT, policy="identity:check_grant")
     @wsgi.version(base="3.0")
     @wsgi.response(204)
     @wsgi.expected_errors(404)

@@ -1,4 +1,4 @@
-"""What the embedded Identity service keeps: users, projects, roles."""
+"""What the embedded Identity service keeps: users, projects, roles, application credentials."""
 
 from __future__ import annotations
 
@@ -43,3 +43,21 @@ class Role:
 
     def policy_target(self) -> dict[str, object] | None:
         return None
+
+
+@dataclass
+class ApplicationCredential:
+    """What a program logs in with in place of a user: to one project, with at most these roles.
+
+    ``unrestricted``: its tokens may make and delete application credentials.
+    """
+
+    id: str
+    name: str
+    user_id: str
+    project_id: str
+    secret_hash: str = field(repr=False)
+    role_ids: list[str]
+    description: str | None = None
+    expires_at: datetime | None = None
+    unrestricted: bool = False

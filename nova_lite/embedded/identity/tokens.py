@@ -18,7 +18,7 @@ from nova_lite.context import RequestContext
 from nova_lite.db import identity as db_identity
 from nova_lite.db.engine import Database
 from nova_lite.embedded.identity.fernet_keys import FernetKeys
-from nova_lite.embedded.identity.records import Project, Role, User
+from nova_lite.embedded.identity.records import ApplicationCredential, Project, Role, User
 
 #: Seconds for which what a token stands for is remembered: a revocation is in force everywhere after them.
 REMEMBERED = 1.0
@@ -36,6 +36,7 @@ class Token:
     issued_at: datetime
     expires_at: datetime
     audit_ids: tuple[str, ...]
+    credential: ApplicationCredential | None = None  # that it was asked for with
 
     def context(self, request_id: str, global_request_id: str | None) -> RequestContext:
         return RequestContext(
@@ -59,21 +60,30 @@ class Tokens:
         self._lock = threading.Lock()
 
     def issue(
-        self, user: User, project: Project | None, methods: tuple[str, ...], parent: Token | None = None
+        self,
+        user: User,
+        project: Project | None,
+        methods: tuple[str, ...],
+        parent: Token | None = None,
+        credential: ApplicationCredential | None = None,
     ) -> tuple[str, Token]:
         """A new token and what it stands for.
 
         :param parent: the token that it was asked for with: it ends no later than that.
+        :param credential: likewise; and it has no other roles.
         """
         issued = datetime.now(UTC)
-        expires = min(issued + self._lifetime, parent.expires_at) if parent else issued + self._lifetime
+        ends = [held.expires_at for held in (parent, credential) if held is not None and held.expires_at is not None]
+        expires = min([issued + self._lifetime, *ends])
         audit_ids = (secrets.token_urlsafe(16), *(parent.audit_ids[-1:] if parent else ()))
         methods = tuple(dict.fromkeys((*methods, *(parent.methods if parent else ()))))
         claims = [user.id, project.id if project else None, methods, issued.isoformat(), expires.isoformat(), audit_ids]
+        if credential is not None:
+            claims.append(credential.id)
         with self._database.read() as connection:
-            roles = effective_roles(connection, user.id, project.id) if project else ()
+            roles = effective_roles(connection, user.id, project.id, credential) if project else ()
         return self._keys.encrypt(orjson.dumps(claims)), Token(
-            user, project, roles, methods, issued, expires, audit_ids
+            user, project, roles, methods, issued, expires, audit_ids, credential
         )
 
     def find(self, text: str) -> Token | None:
@@ -102,7 +112,7 @@ class Tokens:
         data = self._keys.decrypt(text) if text.isascii() else None
         if data is None:
             return None
-        user_id, project_id, methods, issued_at, expires_at, audit_ids = orjson.loads(data)
+        user_id, project_id, methods, issued_at, expires_at, audit_ids, *bound = orjson.loads(data)
         issued, expires = datetime.fromisoformat(issued_at), datetime.fromisoformat(expires_at)
         if expires <= datetime.now(UTC):
             return None
@@ -115,18 +125,24 @@ class Tokens:
                 return None
             if db_identity.is_revoked(connection, audit_ids[0]):
                 return None
-            roles = effective_roles(connection, user_id, project_id) if project_id else ()
+            credential = db_identity.get(connection, ApplicationCredential, bound[0]) if bound else None
+            if bound and credential is None:
+                return None
+            roles = effective_roles(connection, user_id, project_id, credential) if project_id else ()
         if project_id and not roles:
             return None
-        return Token(user, project, roles, tuple(methods), issued, expires, tuple(audit_ids))
+        return Token(user, project, roles, tuple(methods), issued, expires, tuple(audit_ids), credential)
 
 
-def effective_roles(connection: db_identity.Connection, user_id: str, project_id: str) -> tuple[Role, ...]:
-    """The roles assigned and those that they imply, where such are kept."""
+def effective_roles(
+    connection: db_identity.Connection, user_id: str, project_id: str, credential: ApplicationCredential | None = None
+) -> tuple[Role, ...]:
+    """The roles assigned and those that they imply, where such are kept; those of them that ``credential`` has."""
     assigned = db_identity.roles_of(connection, user_id, project_id)
     known = {role.name: role for role in assigned}
     names = expand_roles([role.name for role in assigned])
     for name in names:
         if name not in known and (role := db_identity.named(connection, Role, name)) is not None:
             known[name] = role
-    return tuple(known[name] for name in names if name in known)
+    found = (known[name] for name in names if name in known)
+    return tuple(role for role in found if credential is None or role.id in credential.role_ids)

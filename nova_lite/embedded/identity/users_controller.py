@@ -7,8 +7,9 @@ from typing import Any, TypedDict
 from nova_lite.api import validation, wsgi
 from nova_lite.embedded.identity import views
 from nova_lite.embedded.identity.auth_controller import FORMATS
+from nova_lite.embedded.identity.domain import DOMAIN_ID
 from nova_lite.embedded.identity.records import User
-from nova_lite.embedded.identity.verbs import DOMAIN_ID, Identity
+from nova_lite.embedded.identity.verbs import Identity
 
 
 class UserValues(TypedDict, total=False):
@@ -114,3 +115,12 @@ class UserController(wsgi.Controller):
         """List the projects in which a user has a role."""
         found = [views.project(req, project) for project in self.identity.projects_of(obj.id)]
         return views.listing(req, "projects", found, f"users/{obj.id}/projects")
+
+    @wsgi.route("GET", "/users/{user_id}/groups", policy="identity:list_groups_for_user")
+    @wsgi.version(base="3.0")
+    @wsgi.response(200)
+    @wsgi.expected_errors(404)
+    @validation.schema(FORMATS.user_groups)
+    def user_groups(self, req: wsgi.Request, obj: User, params: wsgi.NoParams) -> dict[str, Any]:
+        """List the groups that a user is in: none."""
+        return views.listing(req, "groups", [], f"users/{obj.id}/groups")

@@ -13,10 +13,11 @@ from nova_lite.db import identity as db_identity
 from nova_lite.db.engine import Connection, Database
 from nova_lite.db.times import now
 from nova_lite.embedded.identity import passwords
+from nova_lite.embedded.identity.application_credentials import ApplicationCredentials
+from nova_lite.embedded.identity.domain import is_foreign, user_shown
 from nova_lite.embedded.identity.records import Project, Role, User
-from nova_lite.embedded.identity.tokens import Token, Tokens
+from nova_lite.embedded.identity.tokens import Token, Tokens, effective_roles
 
-DOMAIN_ID, DOMAIN_NAME = "default", "Default"
 Record = TypeVar("Record", Project, Role, User)
 
 
@@ -25,41 +26,54 @@ class Identity:
 
     def __init__(self, database: Database, tokens: Tokens) -> None:
         self.database, self.tokens = database, tokens
+        self.credentials = ApplicationCredentials(database)
 
     # -- authentication --------------------------------------------------------------------------------------
 
     def authenticate(self, params: Mapping[str, Any]) -> tuple[str, Token]:
         """A token for who shows a password or another token.
 
-        :param params: ``methods``; ``user_id`` or ``user_name`` with ``password``; ``token``; ``scope``.
+        :param params: ``methods``; ``user_id`` or ``user_name`` with ``password``; ``token``; ``credential_…`` of an
+            application credential; ``scope``.
         :raises Unauthorized: wrong, switched off, without a role in the project.
-        :raises Invalid: a scope that cannot be had here.
+        :raises Invalid: what a method needs is not there, or a domain for a name.
+        :raises NotFound: the token shown is none.
+        :raises Forbidden: it is an application credential's.
         """
         methods = tuple(dict.fromkeys(params["methods"]))
         parent = None
         if "token" in methods:
             parent = self.tokens.find(params.get("token") or "")
             if parent is None:
-                raise exceptions.Unauthorized()
+                raise exceptions.NotFound("Could not find token.")
+            if parent.credential is not None:
+                raise exceptions.Forbidden("Using a delegated token to create another token is not allowed.")
         user = parent.user if parent else None
         if "password" in methods:
+            if "password" not in params:
+                raise exceptions.Invalid("Expecting to find password in identity.")
+            if not params.keys() & {"user_id", "user_domain_id", "user_domain_name"}:
+                raise exceptions.Invalid("Expecting to find domain in user.")
             shown = self._by_password(params)
             if user is not None and shown.id != user.id:
                 raise exceptions.Unauthorized()
             user = shown
+        credential = None
+        if "application_credential" in methods:
+            user, credential = self.credentials.authenticate(params)
         if user is None:
-            raise exceptions.Unauthorized(f"None of these methods can be used: {', '.join(methods)[:255]}.")
-        project = self._scope(params.get("scope"), user)
-        return self.tokens.issue(user, project, methods, parent)
+            raise exceptions.Unauthorized("Attempted to authenticate with an unsupported method.")
+        scope = params.get("scope")
+        if credential is not None:
+            if scope is not None:
+                raise exceptions.Unauthorized("Application credentials cannot request a scope.")
+            scope = {"project": {"id": credential.project_id}}
+        project = self._scope(scope, user)
+        return self.tokens.issue(user, project, methods, parent, credential)
 
     def _by_password(self, params: Mapping[str, Any]) -> User:
         with self.database.read() as connection:
-            if "user_id" in params:
-                user = db_identity.get(connection, User, params["user_id"])
-            else:
-                user = db_identity.named(connection, User, params.get("user_name", ""))
-                if _foreign(params.get("user_domain_id"), params.get("user_domain_name")):
-                    user = None
+            user = user_shown(connection, params, "user")
         right = passwords.matches(params.get("password", ""), user.password_hash if user else None)
         if user is None or not right or not user.enabled:
             raise exceptions.Unauthorized()
@@ -82,8 +96,10 @@ class Identity:
                 project = db_identity.get(connection, Project, wanted["id"])
             else:
                 domain = wanted.get("domain") or {}
+                if not domain.get("id") and not domain.get("name"):
+                    raise exceptions.Invalid("Expecting to find domain in project.")
                 project = db_identity.named(connection, Project, wanted.get("name", ""))
-                if _foreign(domain.get("id"), domain.get("name")):
+                if is_foreign(domain.get("id"), domain.get("name")):
                     project = None
             if project is None or not project.enabled or not db_identity.roles_of(connection, user.id, project.id):
                 raise exceptions.Unauthorized("You have no role in that project, or there is none of that name.")
@@ -107,14 +123,13 @@ class Identity:
             return db_identity.list_(connection, kind, filters)
 
     def create(self, kind: type[Record], values: Mapping[str, Any]) -> Record:
-        """Conflict when the name is taken; Invalid for a parent or default project that is not there."""
+        """Conflict when the name is taken."""
         values = {"id": uuid.uuid4().hex, **values}
         if kind is User:
             values = _with_hash(values) | {"tokens_valid_after": now()}
         record = kind(**values)
         try:
             with self.database.write() as connection:
-                self._check_default_project(connection, values)
                 db_identity.insert(connection, record)
         except sa.exc.IntegrityError as error:
             raise _taken(kind, record.name) from error
@@ -126,7 +141,6 @@ class Identity:
             values = {**_with_hash(values), "tokens_valid_after": now()}
         try:
             with self.database.write() as connection:
-                self._check_default_project(connection, values)
                 if values:
                     db_identity.update(connection, type(record), record.id, values)
                 return found(connection, type(record), record.id)
@@ -137,12 +151,6 @@ class Identity:
         """With its assignments; tokens that need it end. What other services keep of a project stays."""
         with self.database.write() as connection:
             db_identity.delete(connection, type(record), record.id)
-
-    @staticmethod
-    def _check_default_project(connection: Connection, values: Mapping[str, Any]) -> None:
-        project_id = values.get("default_project_id")
-        if project_id and db_identity.get(connection, Project, project_id) is None:
-            raise exceptions.Invalid(f"default_project_id: there is no project {project_id[:64]}.")
 
     # -- who has which role where ----------------------------------------------------------------------------
 
@@ -155,9 +163,21 @@ class Identity:
         with self.database.read() as connection:
             return [project for project in db_identity.projects_of(connection, user_id) if project.enabled]
 
-    def assignments(self, filters: Mapping[str, str]) -> list[tuple[User, Project, Role]]:
+    def assignments(self, filters: Mapping[str, str], effective: bool = False) -> list[tuple[User, Project, Role]]:
+        """:param effective: with the roles that those which were given imply."""
         with self.database.read() as connection:
-            return db_identity.assignments(connection, filters)
+            if not effective:
+                return db_identity.assignments(connection, filters)
+            given = db_identity.assignments(
+                connection, {name: value for name, value in filters.items() if name != "role_id"}
+            )
+            holders = {(user.id, project.id): (user, project) for user, project, _ in given}
+            return [
+                (user, project, role)
+                for (user, project) in holders.values()
+                for role in effective_roles(connection, user.id, project.id)
+                if filters.get("role_id", role.id) == role.id
+            ]
 
     def assign(self, project: Project, user_id: str, role_id: str) -> None:
         with self.database.write() as connection:
@@ -194,11 +214,6 @@ def _taken(kind: type, name: str) -> exceptions.Conflict:
     return exceptions.Conflict(
         f"Conflict occurred attempting to store {what} - Duplicate entry found with name {name}."
     )
-
-
-def _foreign(domain_id: str | None, domain_name: str | None) -> bool:
-    """Whether a domain is named that is not the one there is."""
-    return (domain_id or DOMAIN_ID) != DOMAIN_ID or (domain_name or DOMAIN_NAME).lower() != DOMAIN_NAME.lower()
 
 
 def _with_hash(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from nova_lite.api import wsgi
 from nova_lite.api.times import naive
-from nova_lite.embedded.identity.records import Project, Role, User
+from nova_lite.embedded.identity.domain import DOMAIN_ID, DOMAIN_NAME
+from nova_lite.embedded.identity.records import ApplicationCredential, Project, Role, User
 from nova_lite.embedded.identity.tokens import Token
-from nova_lite.embedded.identity.verbs import DOMAIN_ID, DOMAIN_NAME
 
 MOUNT = "/identity"
 _IDS = uuid.uuid5(uuid.NAMESPACE_DNS, "nova-lite")
@@ -95,6 +95,12 @@ def token(found: Token, catalog: Sequence[Mapping[str, Any]] | None) -> dict[str
             "is_domain": False,
             "roles": [{"id": role.id, "name": role.name} for role in found.roles],
         }
+        if found.credential is not None:
+            view |= {
+                "credential_id": found.credential.id,
+                "credential_name": found.credential.name,
+                "restricted": not found.credential.unrestricted,
+            }
         if catalog is not None:
             view["catalog"] = list(catalog)
     return view
@@ -103,6 +109,15 @@ def token(found: Token, catalog: Sequence[Mapping[str, Any]] | None) -> dict[str
 def user(req: wsgi.Request, found: User) -> dict[str, Any]:
     view = {key: getattr(found, key) for key in ("id", "name", "enabled", "email", "description", "default_project_id")}
     return {key: value for key, value in view.items() if value is not None} | _rest(req, "users", found.id)
+
+
+def application_credential(req: wsgi.Request, found: ApplicationCredential, roles: list[Role]) -> dict[str, Any]:
+    view = {key: getattr(found, key) for key in ("id", "name", "description", "project_id", "user_id", "unrestricted")}
+    view["expires_at"] = naive(found.expires_at) if found.expires_at else None
+    view["system"] = None
+    view["roles"] = [{**asdict(role), "domain_id": None, "options": {}} for role in roles]
+    path = f"users/{found.user_id}/application_credentials/{found.id}"
+    return view | {"links": {"self": url(req, path)}}
 
 
 def project(req: wsgi.Request, found: Project) -> dict[str, Any]:
@@ -127,6 +142,11 @@ def assignment(req: wsgi.Request, held: tuple[User, Project, Role], names: bool)
         "scope": {"project": {"id": where.id} | ({"name": where.name, **domain_of} if names else {})},
         "links": {"assignment": url(req, f"projects/{where.id}/users/{holder.id}/roles/{what.id}")},
     }
+
+
+def linked(req: wsgi.Request, collection: str, item: dict[str, Any]) -> dict[str, Any]:
+    """An item of a collection, with the link to itself."""
+    return item | {"links": {"self": url(req, f"{collection}/{item['id']}")}}
 
 
 def listing(req: wsgi.Request, name: str, items: list[dict[str, Any]], path: str | None = None) -> dict[str, Any]:

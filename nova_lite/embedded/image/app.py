@@ -54,15 +54,16 @@ def build(conf: cfg.ConfigOpts, engine: policy.PolicyEngine, strategy: auth.Stra
     documents = _Discovery()
     for path in ("/", "/versions"):
         app.add_route(path, documents)
+    app.add_route("/v1/{rest:path}", documents)
     return app
 
 
 class _Discovery:
-    """The list of versions, with 300 as Glance answers; needs no token."""
+    """The list of versions, with 300 as Glance answers, but at its own path; needs no token."""
 
-    def on_get(self, http: falcon.Request, resp: falcon.Response) -> None:
+    def on_get(self, http: falcon.Request, resp: falcon.Response, rest: str = "") -> None:
         links = [{"rel": "self", "href": f"{http.prefix}/v2/"}]
-        resp.status = falcon.HTTP_300
+        resp.status = falcon.HTTP_200 if http.path.rstrip("/") == "/versions" else falcon.HTTP_300
         resp.content_type = falcon.MEDIA_JSON
         listed = [
             {"id": name, "status": "SUPPORTED" if number else "CURRENT", "links": links}

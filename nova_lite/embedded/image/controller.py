@@ -57,6 +57,8 @@ class ImagesController(wsgi.Controller):
     @validation.schema(FORMATS.list)
     def list(self, req: wsgi.Request, obj: None, params: ListParams) -> dict[str, Any]:
         """List the images that the caller can make servers of: the newest first, unless it is said otherwise."""
+        if "changes-since" in req.query:
+            raise exceptions.Invalid('The "changes-since" filter is no longer available on v2.')
         own = {"os_hidden": params.get("os_hidden", False), "visibility": params.get("visibility")}
         found = self.compute.list_images(req.context, filters=own)
         found = listing.ordered(listing.narrowed(found, params, req.query), params)
@@ -80,6 +82,8 @@ class ImagesController(wsgi.Controller):
     @validation.schema(FORMATS.create)
     def create(self, req: wsgi.Request, obj: None, params: CreateParams) -> dict[str, Any]:
         """Register an image; its data is uploaded afterwards."""
+        if req.body is None:
+            raise exceptions.Invalid("Body expected in request.")
         document = params["document"]
         values = patches.said(document)
         _check_visibility(req, values.get("visibility"))
@@ -150,7 +154,7 @@ class ImageController(wsgi.Controller):
     @wsgi.route("POST", "/images/{image_id}/actions/deactivate", policy="deactivate")
     @wsgi.version(base="2.1")
     @wsgi.response(204)
-    @wsgi.expected_errors(403, 404, 409)
+    @wsgi.expected_errors(403, 404)
     @validation.schema(FORMATS.deactivate)
     def deactivate(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
         """Let nobody download an image or make servers of it."""
@@ -159,7 +163,7 @@ class ImageController(wsgi.Controller):
     @wsgi.route("POST", "/images/{image_id}/actions/reactivate", policy="reactivate")
     @wsgi.version(base="2.1")
     @wsgi.response(204)
-    @wsgi.expected_errors(403, 404, 409)
+    @wsgi.expected_errors(403, 404)
     @validation.schema(FORMATS.reactivate)
     def reactivate(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
         """Let an image be used again."""

@@ -33,7 +33,7 @@ class ImageDataController(wsgi.Controller):
     @wsgi.route("GET", "/images/{image_id}/file", policy="download_image")
     @wsgi.version(base="2.1")
     @wsgi.response(200, or_else=(204, 206))
-    @wsgi.expected_errors(403, 404, 416)
+    @wsgi.expected_errors(400, 403, 404, 416)
     @validation.schema(FORMATS.download)
     def download(self, req: wsgi.Request, obj: objects.Image, params: wsgi.NoParams) -> None:
         """Download the data of an image; 204 when it has none, 206 for a part of it."""
@@ -51,11 +51,17 @@ class ImageDataController(wsgi.Controller):
 
 
 def _range(text: str | None) -> tuple[int | None, int | None] | None:
-    """First and last byte of a Range header; None where there is none, or one of a kind that may be ignored."""
-    found = _RANGE.fullmatch(text.replace(" ", "")) if text else None
-    if found is None or found[0] == "bytes=-":
+    """First and last byte of a Range header; None where there is none.
+
+    :raises RangeNotSatisfiable: it is none that can be read.
+    :raises Invalid: it is several.
+    """
+    if text is None:
         return None
-    first, last = (int(part) if part else None for part in found.groups())
-    if first is not None and last is not None and first > last:
-        return None
+    if "," in text:
+        raise exceptions.Invalid("Requests with multiple ranges are not supported: make one for each range.")
+    found = _RANGE.fullmatch(text.replace(" ", ""))
+    first, last = (int(part) if part else None for part in found.groups()) if found else (None, None)
+    if first is None and last is None or first is not None and last is not None and first > last:
+        raise exceptions.RangeNotSatisfiable(f"Invalid Range header: {text[:80]}")
     return first, last
