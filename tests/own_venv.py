@@ -1,4 +1,7 @@
-"""A virtual environment for programs that tests run and that must not meddle with our own dependencies."""
+"""A virtual environment for programs that tests run and that must not meddle with our own dependencies.
+
+python -m tests.own_venv NAME makes that of tests/NAME: before pytest begins, whose time limits are a test's.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,9 @@ def own_venv(name: str, requirements: Path, words: str) -> Path:
         subprocess.run([*pip, "-r", str(requirements)], check=True)
         stamp.write_text(wanted)
     return home / "bin"
+
+
+if __name__ == "__main__":
+    (NAME,) = sys.argv[1:]
+    FILE = Path(__file__).parent / NAME / "requirements.txt"
+    own_venv(NAME, FILE, f"Installing what tests/{NAME} runs (minutes, once)")
