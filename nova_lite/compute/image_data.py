@@ -27,7 +27,7 @@ LOG = logging.getLogger(__name__)
 
 PIECE = 1 << 20
 #: What may be uploaded, by what it is said to be: the format to be found in it, None for what is no disk.
-DISK_FORMATS = {"raw": "raw", "qcow2": "qcow2", "iso": "raw", "ami": "raw", "aki": None, "ari": None}
+DISK_FORMATS = {"raw": "raw", "qcow2": "qcow2", "iso": "iso", "ami": "raw", "aki": None, "ari": None}
 CONTAINER_FORMATS = ("bare", "ami", "ari", "aki")
 _BUSY = (errno.EAGAIN, errno.EACCES)
 

@@ -217,11 +217,11 @@ class ImageStore:
 
     def _accept_disk(self, image: objects.Image, form: str, max_size: int) -> objects.Image:
         folder = self.beside(image.id)
-        if form == "raw" and image.size % _SECTOR:  # filled up with zeros, as QEMU reads it
+        if form != "qcow2" and image.size % _SECTOR:  # filled up with zeros, as QEMU reads it
             os.truncate(folder / DATA, image.size + _SECTOR - image.size % _SECTOR)
         taken = importer.import_disk(folder / DATA, folder / DISK, form, max_size, hash_value=image.os_hash_value)
         image = replace(image, disk=DISK, virtual_size=taken.virtual_size)
-        if form == "raw":
+        if form != "qcow2":
             (folder / DATA).unlink()
             image = replace(image, data=DISK)
         if image.properties.get(KERNEL_ID):

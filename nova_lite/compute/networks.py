@@ -231,6 +231,9 @@ def wish(
         return Wish(mine[port.network_id], port.fixed_ips[0], tag, port.id)
     network = mine.get(item["uuid"])
     if network is None:
+        bare = db_networks.get(connection, item["uuid"])
+        if bare is not None and not bare.cidr and (bare.shared or bare.project_id == context.project_id):
+            raise exceptions.Invalid(f"Network {bare.id} requires a subnet in order to boot instances on.")
         raise exceptions.NotFound(f"Network {item['uuid'][:255]} could not be found.")
     address = item.get("fixed_ip")
     return Wish(network, free_address(connection, network, address) if address else None, tag)

@@ -38,8 +38,12 @@ class Refused(Exception):
     """The image cannot be taken; ``str(error)`` says why."""
 
 
-def recognise(head: bytes) -> str:
-    """``raw``, ``qcow2`` or another of oslo.utils' names, from the first bytes. Raises Refused if they fit several."""
+def recognise(head: bytes, claimed: str | None = None) -> str:
+    """``raw``, ``qcow2`` or another of oslo.utils' names, from the first bytes.
+
+    :param claimed: the name that it is to fit; a raw disk may be said to be what is found on it.
+    :raises Refused: it does not fit, or fits several.
+    """
     wrapper = format_inspector.InspectWrapper(io.BytesIO(head))
     while wrapper.read(4096):
         if wrapper.formats is not None:
@@ -47,17 +51,17 @@ def recognise(head: bytes) -> str:
     wrapper.close()
     names = {str(found) for found in wrapper.formats or ()}
     if names <= set(RAW):  # a bootable ISO has a partition table too
-        return "raw"
-    if len(names) > 1:
+        names.add("raw")
+    elif len(names) > 1:
         raise Refused(f"it looks like several formats at once: {', '.join(sorted(names))}")
-    return names.pop()
+    if claimed is not None and claimed not in names:
+        raise Refused(f"it is said to be {claimed} but is {'raw' if 'raw' in names else names.pop()}")
+    return "raw" if "raw" in names else names.pop()
 
 
 def convert(source: int, target: int, claimed: str | None, max_size: int) -> None:
     """Write the disk in ``source`` to ``target``. Raises Refused or Qcow2Error, and OSError when writing fails."""
-    form = recognise(os.pread(source, HEAD_BYTES, 0))
-    if claimed is not None and claimed != form:
-        raise Refused(f"it is said to be {claimed} but is {form}")
+    form = recognise(os.pread(source, HEAD_BYTES, 0), claimed)
     if form == "raw":
         size = os.fstat(source).st_size
         if size % 512 or not size:

@@ -218,7 +218,7 @@ def image_of(document: Mapping[str, Any]) -> objects.Image:
     form, size = document.get("disk_format"), int(document.get("size") or 0)
     disk = DISK if DISK_FORMATS.get(form or "") else None
     virtual_size = document.get("virtual_size")
-    if disk and not virtual_size and DISK_FORMATS[form or ""] == "raw":
+    if disk and not virtual_size and DISK_FORMATS[form or ""] in ("raw", "iso"):
         virtual_size = size
     return objects.Image(
         id=str(document["id"]),

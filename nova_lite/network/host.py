@@ -142,13 +142,17 @@ class HostNetwork:
             if not used:
                 self._clear()
                 return
-            self._make_externals(layout)
+            self._mend_externals(layout, found)
             self._check_tables(layout)
             for identifier in sorted(used):
                 network = layout.networks[identifier]
                 dnsmasq = self._dnsmasqs.get(identifier)
-                if network.bridge not in found:
+                bridge = found.get(network.bridge)
+                if bridge is None:
                     LOG.warning("The bridge %s is gone; it is made again", network.bridge)
+                    self._make_network(network, layout)
+                elif not links.serves(bridge, network):
+                    LOG.warning("The bridge %s was changed by somebody else; it is set up again", network.bridge)
                     self._make_network(network, layout)
                 elif dnsmasq is None or dnsmasq.pid() is None:
                     LOG.warning("dnsmasq of the bridge %s does not run; it is started", network.bridge)
@@ -156,7 +160,15 @@ class HostNetwork:
             for port in layout.ports.values():
                 network = layout.networks[port.network_id]
                 tap = found.get(port.tap)
-                if tap is None or tap.master != network.bridge or port.id not in self._ports:
+                known = port.id in self._ports
+                if tap is None and known:
+                    LOG.warning(
+                        "The tap %s of server %s was deleted; it is made again, and the server's network is back after "
+                        "a hard reboot (openstack server reboot --hard)",
+                        port.tap,
+                        port.hostname,
+                    )
+                if tap is None or tap.master != network.bridge or not tap.up or not known:
                     links.make_tap(port, network, self.owner)
             self._readdress(layout)
 
@@ -231,6 +243,12 @@ class HostNetwork:
             if not links.exists(network.bridge):
                 self._make_bridge(network)
 
+    def _mend_externals(self, layout: Layout, found: dict[str, links.Link]) -> None:
+        for network in layout.externals():
+            bridge = found.get(network.bridge)
+            if bridge is None or not links.serves(bridge, network):
+                self._make_bridge(network)
+
     def _readdress(self, layout: Layout) -> None:
         """Addresses that ports have got or lost, and what dnsmasq says of networks, since both were told last."""
         for identifier, dnsmasq in self._dnsmasqs.items():
@@ -252,8 +270,11 @@ class HostNetwork:
 
     def _check_tables(self, layout: Layout) -> None:
         wanted = firewall.everything(self.table, layout)
-        if self._text is None or self._wanted != wanted or self._text != self._listed():
-            self._replace_tables(layout)
+        if self._text is not None and self._wanted == wanted:
+            if self._text == self._listed():
+                return
+            LOG.warning("The rules of table %s were changed by somebody else; they are made again", self.table)
+        self._replace_tables(layout)
 
     def _replace_tables(self, layout: Layout) -> None:
         self._wanted = firewall.everything(self.table, layout)

@@ -19,11 +19,14 @@ _IPV4 = {"forwarding": "1", "proxy_arp_pvlan": "1", "send_redirects": "0"}
 
 @dataclass(frozen=True)
 class Link:
-    """A link with one of our names; ``owner`` its alias; ``master`` the bridge that a tap is in."""
+    """A link with one of our names; ``owner`` its alias; ``master`` the bridge that a tap is in; ``up``: as it
+    was set; ``addresses``: IPv4."""
 
     name: str
     owner: str
     master: str | None
+    up: bool
+    addresses: frozenset[str]
 
 
 def exists(name: str) -> bool:
@@ -37,10 +40,16 @@ def exists(name: str) -> bool:
 def ours() -> list[Link]:
     """The links on this host that bear our names, whoever made them."""
     with Netlink() as netlink:
-        found = netlink.links()
+        found, addresses = netlink.links(), netlink.addresses()
     names = {link.index: link.name for link in found}
     return [
-        Link(link.name, link.alias, names.get(link.master))
+        Link(
+            link.name,
+            link.alias,
+            names.get(link.master),
+            link.up,
+            frozenset(address for index, address in addresses if index == link.index),
+        )
         for link in found
         if link.name.startswith((BRIDGE_PREFIX, TAP_PREFIX))
     ]
@@ -58,9 +67,23 @@ def make_bridge(network: Network, owner: str) -> None:
         netlink.set_up(name)
     try:
         for key, value in _IPV4.items():
-            Path(f"/proc/sys/net/ipv4/conf/{name}/{key}").write_text(value)
+            _setting(name, key).write_text(value)
     except OSError as error:
         raise NetworkError(f"{name} cannot be made to route: {error.strerror}.") from error
+
+
+def serves(bridge: Link, network: Network) -> bool:
+    """Whether a bridge is as ``make_bridge`` made it, not changed by hand since."""
+    if not bridge.up or not bridge.addresses >= {network.gateway, METADATA_ADDRESS}:
+        return False
+    try:
+        return all(_setting(bridge.name, key).read_text().strip() == value for key, value in _IPV4.items())
+    except OSError:
+        return False  # it has just gone
+
+
+def _setting(name: str, key: str) -> Path:
+    return Path(f"/proc/sys/net/ipv4/conf/{name}/{key}")
 
 
 def make_tap(port: Port, network: Network, owner: str) -> None:
@@ -112,4 +135,4 @@ def uplinks_without_forwarding() -> list[str]:
     """Interfaces of default routes that the host does not forward from: answers from outside end there."""
     routes = json.loads(run(["ip", "-4", "-json", "route", "show", "default"]) or "[]")
     names = sorted({route["dev"] for route in routes if "dev" in route})
-    return [name for name in names if Path(f"/proc/sys/net/ipv4/conf/{name}/forwarding").read_text().strip() != "1"]
+    return [name for name in names if _setting(name, "forwarding").read_text().strip() != "1"]

@@ -21,7 +21,7 @@ _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, chang
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, index
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, index, state, flags, type
 _ERROR, _DONE = 2, 3
-_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWNEIGH, _DELNEIGH = 16, 17, 18, 20, 28, 29
+_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _GETADDR, _NEWNEIGH, _DELNEIGH = 16, 17, 18, 20, 22, 28, 29
 _REQUEST, _ACK, _DUMP, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x300, 0x100, 0x200, 0x400
 _IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC = 1, 3, 10, 18, 20, 26
@@ -39,12 +39,13 @@ _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x2, 0x1000, 0x4000
 
 @dataclass(frozen=True)
 class FoundLink:
-    """``master``: the index of the bridge that it is a port of, or 0."""
+    """``master``: the index of the bridge that it is a port of, or 0; ``up``: as it was set, with a carrier or not."""
 
     index: int
     name: str
     alias: str
     master: int
+    up: bool
 
 
 class Netlink:
@@ -63,13 +64,22 @@ class Netlink:
     def links(self) -> list[FoundLink]:
         found = []
         for payload in self._ask(_GETLINK, _DUMP, _LINK.pack(0, 0, 0, 0, 0), "links cannot be listed"):
-            index = _LINK.unpack_from(payload)[2]
+            _, _, index, flags, _ = _LINK.unpack_from(payload)
             values = dict(_attributes(payload[_LINK.size :]))
             name, alias = (
                 values.get(kind, b"").rstrip(b"\0").decode(errors="replace") for kind in (_IFLA_IFNAME, _IFLA_IFALIAS)
             )
             master = struct.unpack("=I", values.get(_IFLA_MASTER, bytes(4)))[0]
-            found.append(FoundLink(index, name, alias, master))
+            found.append(FoundLink(index, name, alias, master, bool(flags & _IFF_UP)))
+        return found
+
+    def addresses(self) -> list[tuple[int, str]]:
+        """IPv4 addresses as index of the link and address."""
+        found = []
+        asked = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)
+        for payload in self._ask(_GETADDR, _DUMP, asked, "addresses cannot be listed"):
+            local = dict(_attributes(payload[_ADDRESS.size :])).get(_IFA_LOCAL, bytes(4))
+            found.append((_ADDRESS.unpack_from(payload)[4], socket.inet_ntoa(local)))
         return found
 
     def add_bridge(self, name: str, mac: str) -> None:

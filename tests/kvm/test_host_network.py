@@ -262,6 +262,37 @@ def test_a_bridge_deleted_by_hand_comes_back_with_its_ports(host: HostNetwork, g
     assert reached([one]) == {one.addresses[0]}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"address flush dev {NETWORK.bridge}",
+        f"link set {NETWORK.bridge} down",
+        "link set {tap} down",
+        "link set {tap} nomaster",
+    ],
+    ids=["address", "bridge down", "tap down", "tap out"],
+)
+def test_what_was_changed_by_hand_is_set_up_again(host: HostNetwork, guests: Any, change: str) -> None:
+    one = port(1)
+    wanted = layout(one, group=(*MEMBERS_ONLY, Rule("ingress", "icmp")))
+    guests(wanted)
+    host.check(wanted)
+    subprocess.run(["ip", *change.format(tap=one.tap).split()], check=True)
+    host.check(wanted)
+    assert reached([one]) == {one.addresses[0]}
+
+
+def test_a_tap_that_was_deleted_is_made_again_and_the_log_says_what_to_do(
+    host: HostNetwork, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = port(1)
+    host.add(layout(one), [one])
+    links.remove(one.tap)
+    host.check(layout(one))
+    assert links.exists(one.tap)
+    assert f"tap {one.tap} of server s1" in caplog.text and "hard reboot" in caplog.text
+
+
 def test_dnsmasq_that_was_killed_runs_again(host: HostNetwork, guests: Any) -> None:
     one = port(1)
     wanted = layout(one)
@@ -278,12 +309,13 @@ def test_dnsmasq_that_was_killed_runs_again(host: HostNetwork, guests: Any) -> N
     assert offered_address(there, one) == one.addresses[0]
 
 
-def test_rules_deleted_by_hand_come_back(host: HostNetwork, guests: Any) -> None:
+def test_rules_deleted_by_hand_come_back(host: HostNetwork, guests: Any, caplog: pytest.LogCaptureFixture) -> None:
     one = port(1)
     guests(layout(one))
     host.check(layout(one))
     subprocess.run(["nft", "flush", "ruleset"], check=True)
     host.check(layout(one))
+    assert "changed by somebody else" in caplog.text
     assert reached([one]) == set()
     assert host.table in tables()
 

@@ -122,6 +122,12 @@ def test_what_cannot_be_had_is_refused(computing: Computing, wanted: dict[str, s
         computing.create(networks=[{"uuid": blue.id} | wanted])
 
 
+def test_a_network_without_a_subnet_says_what_it_lacks(computing: Computing) -> None:
+    bare = computing.api.network.create_network(computing.me, name="bare")
+    with pytest.raises(exceptions.Invalid, match="requires a subnet"):
+        computing.create(networks=[{"uuid": bare.id}])
+
+
 def test_another_projects_network_and_group_are_not_found(computing: Computing) -> None:
     private = make(computing, project_id="elsewhere")
     with pytest.raises(exceptions.Invalid, match="could not be found"):

@@ -146,6 +146,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:
     [
         (qcow2_files.qcow2(CLUSTERS), "raw", "it is said to be raw but is qcow2"),
         (bytes(1024), "qcow2", "it is said to be qcow2 but is raw"),
+        (bytes(1 << 16), "iso", "it is said to be iso but is raw"),
         (b"KDMV" + b"\1\0\0\0" + bytes(2040), None, "is not taken: convert it with"),
         (b"conectix" + bytes(1024), None, "vhd is not taken"),
         (b"", None, "0 bytes are no disk"),
@@ -153,7 +154,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:
         (qcow2_files.qcow2(CLUSTERS)[: DATA_AT + 100], None, "lies beyond the end of the file"),
         (qcow2_files.qcow2(CLUSTERS)[:50], None, ""),
     ],
-    ids=["lying raw", "lying qcow2", "vmdk", "vhd", "empty", "odd", "cut off", "cut header"],
+    ids=["lying raw", "lying qcow2", "lying iso", "vmdk", "vhd", "empty", "odd", "cut off", "cut header"],
 )
 def test_a_file_that_is_no_disk_or_another_than_it_is_said_to_be(
     tmp_path: Path, content: bytes, claimed: str | None, said: str
@@ -234,4 +235,9 @@ def test_disks_with_partitions_are_raw() -> None:
     gpt[510:512] = b"\x55\xaa"
     gpt[446:462] = bytes([0, 0, 2, 0, 0xEE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF])
     gpt[512:520] = b"EFI PART"
-    assert conversion.recognise(bytes(gpt)) == "raw"
+    assert conversion.recognise(bytes(gpt)) == conversion.recognise(bytes(gpt), "raw") == "raw"
+
+
+def test_an_iso_may_be_called_iso_or_raw() -> None:
+    iso = bytes(0x8000) + b"\x01CD001\x01" + bytes(1 << 16)
+    assert conversion.recognise(iso, "iso") == conversion.recognise(iso, "raw") == "raw"
