@@ -15,6 +15,7 @@ from nova_lite.compute.plans.base import ACTIVE, PAUSED, STOPPED
 from nova_lite.compute.server_host import Host
 from nova_lite.db import instances as db_instances
 from nova_lite.db import operations as db_operations
+from nova_lite.db import reserve
 from nova_lite.hv.driver import DriverError, PowerState
 
 LOG = logging.getLogger(__name__)
@@ -45,6 +46,10 @@ class SpaceChecks:
         self._thread = threading.Thread(target=self._run, name="space", daemon=True)
 
     def start(self) -> None:
+        try:
+            reserve.keep_log(self._host.database)
+        except OSError as error:
+            LOG.warning("The database gets no room of its own: %s", error.strerror)
         self._thread.start()
 
     def stop(self) -> None:
@@ -70,6 +75,8 @@ class SpaceChecks:
                     self._submit(server.uuid, partial(self._say, server.uuid))
         elif free > _ENOUGH:
             self._errors.clear()
+            reserve.keep_log(self._host.database)  # it is another one when nobody had the database open
+            reserve.keep_pages(self._host.database)
             for server in servers:
                 if _is_hit(server):
                     self._submit(server.uuid, partial(self._take_back, server.uuid))

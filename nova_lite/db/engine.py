@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -108,7 +109,7 @@ class Database:
                     yield connection
         except _NO_ANSWER as error:
             self._drop_reader()
-            raise exceptions.Unavailable("The database does not answer.") from error
+            raise _unavailable(error) from error
 
     def _reader(self) -> Connection:
         connection = getattr(self._local, "reader", None)
@@ -136,7 +137,7 @@ class Database:
                     yield connection
                     told = changes.write(connection)
             except _NO_ANSWER as error:
-                raise exceptions.Unavailable("The database does not answer.") from error
+                raise _unavailable(error) from error
         if told and self.on_changes is not None:
             self.on_changes()
 
@@ -164,6 +165,12 @@ class Database:
         self.engine.dispose(close=False)
         self._writer = threading.Lock()
         self._local = threading.local()
+
+
+def _unavailable(error: sa.exc.DBAPIError) -> exceptions.Unavailable:
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return exceptions.Unavailable("The host has no space left for the database. Its administrator must free some.")
+    return exceptions.Unavailable("The database does not answer.")
 
 
 def _forget_inherited_connections() -> None:

@@ -235,7 +235,7 @@ from nova_lite.compute.agent import make_driver
 from nova_lite.compute.images import DISK
 from nova_lite.db import images as db_images
 from tests.unit.computing import Computing, eventually
-guest, state, instances = sys.argv[1:]
+guest, state = sys.argv[1:]
 hosting = Computing(Path(state), None, compute={"space_check_interval": 0.2})
 image = hosting.store.add("writing", Path(guest), "elf64").id
 with open(hosting.store.folder(image) / DISK, "wb") as file:  # in this namespace no process that reads disks can run
@@ -249,7 +249,8 @@ try:
     found = hosting.get(server)
     print(found.fault.message)
     assert found.power_state == 1
-    subprocess.run(["mount", "-o", "remount,size=256m", instances], check=True)
+    hosting.api.update(hosting.me, found, name="told of all the same")
+    subprocess.run(["mount", "-o", "remount,size=256m", state], check=True)
     eventually(lambda: hosting.get(server).vm_state == "active", "there is room")
     print(hosting.get(server).fault)
     hosting.api.delete(hosting.me, hosting.get(server))
@@ -262,8 +263,6 @@ finally:
 @needs_mounts
 def test_a_server_whose_host_is_full_says_so_until_there_is_room(tmp_path):
     guest = disk_guest.build(tmp_path / "writing.elf", write_mib=48)
-    state = tmp_path / "s"
-    state.mkdir()
-    said = on_a_small_disk(state / "instances", "24m", HIT, guest, state).splitlines()
+    said = on_a_small_disk(tmp_path / "s", "40m", HIT, guest).splitlines()  # the database is on it as well
     assert said[0].startswith("The host has no space left: the guest gets I/O errors")
     assert said[1] == "None"

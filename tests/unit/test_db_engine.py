@@ -19,7 +19,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from nova_lite import exceptions
-from nova_lite.db import hosts, images, migrate, tables
+from nova_lite.db import hosts, images, migrate, reserve, tables
 from nova_lite.db.engine import Database
 from tests.unit.postgresql import Cluster
 
@@ -194,3 +194,19 @@ def test_a_service_on_sqlite_does_not_load_what_is_for_postgresql() -> None:
     loaded = f"import sys, {programs}; print(*(name for name in sys.modules if 'dialects.postgresql' in name))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_sqlite_keeps_room_for_a_full_host_and_what_it_held(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'room.db'}")
+    database.upgrade()
+    beat(database, "h1")
+    for _ in range(2):  # the second time there is nothing to do
+        reserve.keep_log(database)
+        reserve.keep_pages(database)
+        with database.read() as connection:
+            free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one() * 4096
+            assert reserve.PAGE_BYTES <= free < 2 * reserve.PAGE_BYTES
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    log = (tmp_path / "room.db-wal").stat()
+    assert log.st_size == reserve.LOG_BYTES <= log.st_blocks * 512
+    assert hosts_of(Database(database.url)) == {"h1"}
