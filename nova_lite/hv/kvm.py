@@ -244,7 +244,8 @@ class KvmDriver(DeviceVerbs):
         try:
             record.write(folder, record.Record(spec.uuid, self._boot_id))
         except OSError as error:
-            raise DriverError(f"The VM's record cannot be written: {error.strerror}.") from error
+            what = server_disks.reason(error, "start the server again")
+            raise DriverError(f"The VM's record cannot be written: {what}.") from error
         try:
             with vm_config.taps(spec) as (cards, fds):
                 if saved is None:
@@ -365,7 +366,8 @@ class KvmDriver(DeviceVerbs):
             if not log.exists():
                 console_log.create(log, self._console_log_size)
         except OSError as error:
-            raise DriverError(f"The VM's folder cannot be made: {error.strerror}.") from error
+            what = server_disks.reason(error, "create the server again")
+            raise DriverError(f"The VM's folder cannot be made: {what}.") from error
 
 
 def _remove_folder(folder: Path) -> None:

@@ -29,10 +29,15 @@ def make(disk: DiskSpec) -> None:
         what = _without_paths(error, disk)
         raise DriverError(f"The server's disk {disk.device_name} cannot be made: {what}") from error
     except OSError as error:
-        what = error.strerror or str(error)
-        if error.errno in _FULL:
-            what = "the host has no space left for it. Ask its administrator to free some, then create the server again"
+        what = reason(error, "create the server again")
         raise DriverError(f"The server's disk {disk.device_name} cannot be made: {what}.") from error
+
+
+def reason(error: OSError, then: str) -> str:
+    """Why a file of a server could not be written, for who reads its fault; ``then``: what to do once there is room."""
+    if error.errno in _FULL:
+        return f"the host has no space left for it. Ask its administrator to free some, then {then}"
+    return error.strerror or str(error)
 
 
 def remove(disk: DiskSpec) -> None:

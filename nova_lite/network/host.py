@@ -25,9 +25,7 @@ _CAP_NET_ADMIN = 12
 
 def lacking() -> str | None:
     """Why this host cannot have networks, in a sentence; None when it can."""
-    status = Path("/proc/self/status").read_text()
-    effective = int(status.partition("CapEff:")[2].split()[0], 16)
-    if not effective >> _CAP_NET_ADMIN & 1:
+    if not _may_administrate():
         return "the service does not have CAP_NET_ADMIN (run it as root)"
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         return "/dev/net/tun cannot be opened"
@@ -45,6 +43,12 @@ def lacking() -> str | None:
     except NetworkError as error:
         return f"the kernel does not have the firewall that it needs ({error})"
     return None
+
+
+def _may_administrate() -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    return bool(effective >> _CAP_NET_ADMIN & 1)
 
 
 class HostNetwork:
@@ -308,5 +312,7 @@ def _of(layout: Layout, network: Network) -> list[Port]:
 
 
 def tables() -> list[str]:
-    """The names of every service's tables on this host."""
+    """The names of every service's tables on this host; none for who may not see them."""
+    if not _may_administrate():
+        return []  # libnftables would write to standard error by itself
     return [name for name in nft.tables() if name.startswith(TABLE_PREFIX)]

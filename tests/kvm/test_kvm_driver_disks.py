@@ -133,15 +133,23 @@ def test_a_damaged_disk_and_one_too_small_for_its_image_are_named(driver, spec):
 
 
 FULL = """
-import sys
+import sys, uuid
 from pathlib import Path
+from nova_lite.conf import Paths
 from nova_lite.hv import server_disks
-from nova_lite.hv.driver import DiskSpec, DriverError
+from nova_lite.hv.driver import DiskSpec, DriverError, MachineSpec
+from nova_lite.hv.guests import FOLDER
+from nova_lite.hv.kvm import KvmDriver
 disk = DiskSpec("vda", Path(sys.argv[1], "disks", "vda.overlay"), 1 << 40)
 try:
     server_disks.make(disk)
 except DriverError as error:
     print(error, sorted(Path(sys.argv[1], "disks").iterdir()))
+try:
+    spec = MachineSpec(str(uuid.uuid4()), "full", 1, 64, FOLDER / "counting.bin", "flat16")
+    KvmDriver(Paths(Path(sys.argv[1]))).prepare(spec)
+except DriverError as error:
+    print(error)
 """
 
 
@@ -164,10 +172,11 @@ def on_a_small_disk(folder: Path, size: str, script: str, *arguments: str | Path
 
 @needs_mounts
 def test_a_host_that_is_full_says_so_and_leaves_nothing(tmp_path):
-    assert on_a_small_disk(tmp_path / "full", "64k", FULL).strip() == (
-        "The server's disk vda cannot be made: the host has no space left for it. Ask its administrator to free some, "
-        "then create the server again. []"
-    )
+    said = "cannot be made: the host has no space left for it. Ask its administrator to free some, then create"
+    assert on_a_small_disk(tmp_path / "full", "64k", FULL).splitlines() == [
+        f"The server's disk vda {said} the server again. []",
+        f"The VM's folder {said} the server again.",
+    ]
 
 
 GROWING = """
