@@ -85,6 +85,7 @@ class VolumeAttachmentsController(wsgi.Controller):
         disks by itself: ``device`` is what Linux will call it, whatever was wished for. The instance action
         ``attach_volume`` tells how it went.
         """
+        _check_shelved(req, obj, states.ATTACH_VOLUME)
         attached = self.compute.attach_volume(
             req.context,
             obj,
@@ -149,8 +150,15 @@ class VolumeAttachmentsController(wsgi.Controller):
         list: at the latest it is free when the server stops or its machine is reset. Asking again asks the guest again.
         A root disk cannot be detached (403).
         """
+        _check_shelved(req, obj, states.DETACH_VOLUME)
         self.compute.detach_volume(req.context, obj, params["volume_id"])
         announce(req, self.compute, obj)
+
+
+def _check_shelved(req: wsgi.Request, server: objects.Instance, verb: states.Verb) -> None:
+    """409 until 2.19 for servers that are shelved, which later versions may give volumes."""
+    if req.version < (2, 20) and server.vm_state in ("shelved", "shelved_offloaded"):
+        raise exceptions.InstanceInvalidState(server.uuid, "vm_state", server.vm_state, verb.action)
 
 
 def _facts(device: objects.BlockDevice) -> dict[str, Any]:
