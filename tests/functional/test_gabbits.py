@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from gabbi import handlers, suitemaker, utils
 
+from tests.functional import belongings
 from tests.functional import cloud as clouds
 
 LAUNCHED = datetime(2026, 11, 21, 9, 40, tzinfo=UTC)
@@ -30,7 +31,11 @@ def _active_server(cloud: clouds.Cloud) -> str:
 def test_story(story: Path, cloud: clouds.Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGE_ID", clouds.IMAGE_ID)
     monkeypatch.setenv("PRIVATE_IMAGE_ID", clouds.PRIVATE_IMAGE_ID)
-    if "SERVER_ID" in story.read_text():
+    told = story.read_text()
+    if "VOLUME_ID" in told:
+        for name, value in belongings.furnish(cloud).items():
+            monkeypatch.setenv(name.upper(), value)
+    elif "SERVER_ID" in told:
         monkeypatch.setenv("SERVER_ID", _active_server(cloud))
     suite = suitemaker.test_suite_from_dict(
         unittest.TestLoader(),

@@ -85,16 +85,16 @@ def places(schema: Any, above: Place = ()) -> Iterator[Place]:
         yield above
 
 
-def ends(operation: Operation, part: str) -> list[tuple[Version, dict[str, Any]]]:
-    """The oldest and the newest form of a document in each major: a version that has it, and the schema."""
+def newest(operation: Operation, part: str) -> list[tuple[Version, dict[str, Any]]]:
+    """A document as the last version of each major has it: that version and the schema."""
     schemas = operation.prepared.schemas
     history = getattr(schemas, part) if schemas else None
-    forms: dict[int, list[tuple[Version, dict[str, Any]]]] = {2: [], 3: []}
+    forms = {}
     for version in operation.versions if history else ():
         entry = history.at(version)
         if entry is not None and entry.schema is not None:
-            forms[version.major].append((version, entry.schema))
-    return [form for found in forms.values() for form in (found[:1] + found[-1:] if len(found) > 1 else found)]
+            forms[version.major] = version, entry.schema
+    return list(forms.values())
 
 
 def bodies(schema: dict[str, Any], place: Place, maker: Maker) -> Iterator[Any]:
@@ -166,6 +166,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
+def companions(cloud: Cloud) -> dict[str, Companion]:
+    return {name: Companion(cloud, module) for name, module in COMPANIONS.items()}
+
+
+@pytest.fixture(scope="module")
 def theirs(cloud: Cloud) -> dict[str, str]:
     return _named(cloud, belongings.of_p1(cloud), belongings.OWNER)
 
@@ -220,13 +225,17 @@ def test_what_a_request_names_is_there_for_its_owner_alone(
     ids=lambda value: value if isinstance(value, str) else f"{value.method}{value.paths[min(value.paths)]}",
 )
 def test_so_it_is_in_the_services_beside(
-    cloud: Cloud, theirs: dict[str, str], own: dict[str, str], name: str, operation: Operation
+    cloud: Cloud,
+    companions: dict[str, Companion],
+    theirs: dict[str, str],
+    own: dict[str, str],
+    name: str,
+    operation: Operation,
 ) -> None:
     service = COMPANIONS[name].SERVICE
-    companion = Companion(cloud, COMPANIONS[name])
 
     def send(method: str, path: str, version: Version, request: dict[str, Any]) -> Any:
-        return companion(method, service.prefixes[version.major] + path, CALLER, **request)
+        return companions[name](method, service.prefixes[version.major] + path, CALLER, **request)
 
     ask(cloud, send, operation, theirs, own)
 
@@ -252,7 +261,7 @@ def requests(
     operation: Operation, own: dict[str, str]
 ) -> Iterator[tuple[Version, Place, str, Callable[[str], dict[str, Any]]]]:
     """What to ask, where, naming what, and the request for a name."""
-    for version, schema in ends(operation, "query"):
+    for version, schema in newest(operation, "query"):
         for place in places({"properties": {name: {"type": "string"} for name in schema.get("properties", ())}}):
             for name in kinds(place):
                 key = str(place[0])
@@ -262,7 +271,7 @@ def requests(
                     name,
                     lambda value, key=key: {"query_string": urllib.parse.urlencode({key: value})},
                 )
-    for version, schema in ends(operation, "input"):
+    for version, schema in newest(operation, "input"):
         found = list(places(schema))
         said = {_path(place): own[kinds(place)[0]] for place in found}
         maker = Maker(part="input", thing=singular(operation.resource), said=said)
