@@ -47,7 +47,7 @@ tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVE
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --driver $(TEMPEST_DRIVER) --credentials $(TEMPEST_CREDENTIALS) \
 		--concurrency $(JOBS)
 
-tempest-ssh: bootstrap ## Tempest's tests that log in to Linux servers by ssh, in a QEMU machine (TEMPEST_BOX= here: on /dev/kvm)
+tempest-ssh: bootstrap ## Tempest's tests that log in to Linux servers by ssh, in a QEMU machine (TEMPEST_BOX= on this machine's KVM)
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --ssh $(TEMPEST_BOX) --concurrency 1
 
 clients: bootstrap ## openstackclient, openstacksdk and novaclient, from PyPI into build/, on real VMs
