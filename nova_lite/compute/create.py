@@ -143,7 +143,7 @@ class CreateVerbs(AcceptingVerbs):
         )
         with self.database.write() as connection:
             wanted.flavor = replace(_usable_flavor(connection, context, flavor_ref), id=0, projects=[])
-            wished_disks = server_volumes.of_new_server(connection, context, wished_disks, max_count)
+            wished_disks = server_volumes.of_new_server(connection, context, wished_disks, max_count, image_ref)
             boot_image = server_volumes.boot_image(connection, wished_disks, image_ref or "")
             self.database.lock(connection, f"image:{boot_image}")  # it is not removed before this server holds on to it
             image = usable_image(connection, context, boot_image, wanted.flavor) if boot_image else objects.NO_IMAGE

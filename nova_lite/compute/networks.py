@@ -63,11 +63,12 @@ def checked_range(
 ) -> Range:
     """Invalid, naming what is wrong.
 
+    :param cidr: any address of the range and its prefix, as Neutron takes it.
     :param gateway: the host's address in it; the first one when None.
     :param pool: first and last address that are allotted; all but the gateway's when None.
     """
     try:
-        whole = ipaddress.IPv4Network(cidr)
+        whole = ipaddress.IPv4Network(cidr, strict=False)
     except ValueError as error:
         raise exceptions.Invalid(f"cidr: {error}") from error
     if not _SHORTEST_PREFIX <= whole.prefixlen <= _LONGEST_PREFIX:

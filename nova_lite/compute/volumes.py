@@ -197,10 +197,15 @@ def usable_volume(connection: Connection, context: RequestContext, volume_id: st
 
 
 def of_new_server(
-    connection: Connection, context: RequestContext, devices: list[objects.BlockDevice], max_count: int
+    connection: Connection,
+    context: RequestContext,
+    devices: list[objects.BlockDevice],
+    max_count: int,
+    image_ref: str | None,
 ) -> list[objects.BlockDevice]:
     """The volumes among a new server's disks, looked at: those that there are with their sizes.
 
+    :param image_ref: the image that the request names; beside one, an empty volume may be the root, as with Nova.
     :raises Invalid: one does not exist for the caller, somebody has it, or several servers would; likewise snapshots
         that volumes are to be made of.
     """
@@ -214,7 +219,7 @@ def of_new_server(
                 volume = usable_volume(connection, context, device.volume_id)
             except exceptions.VolumeNotFound as error:
                 raise block_devices.InvalidBDM(f"failed to get volume {device.volume_id}.") from error
-            if device.boot_index == 0 and not volume.bootable:
+            if device.boot_index == 0 and not volume.bootable and not image_ref:
                 raise exceptions.Invalid(f"Block Device {device.volume_id} is not bootable.")
             device = replace(device, size=volume.size_gb * GIB)
         elif device.source_type == "snapshot":

@@ -104,6 +104,15 @@ def test_an_image_on_a_local_disk_goes_with_volumes_beside_it(hosting: WithVolum
     assert [one.volume_id for one in volumes_of(hosting, other)] == [legacy]
 
 
+def test_an_empty_volume_is_the_root_of_a_server_whose_image_is_named(hosting: WithVolumes) -> None:
+    hosting.start_agent()
+    empty = hosting.volume()
+    server = hosting.settled(create(hosting, root("volume", empty), image_ref=IMAGE), "active")
+    spec = hosting.driver.specs[server.uuid]
+    assert [disk.path for disk in spec.disks] == [hosting.paths.volume(empty)]
+    assert spec.kernel == hosting.paths.images / IMAGE / "kernel"
+
+
 def test_what_cannot_be_booted_from(hosting: WithVolumes) -> None:
     hosting.know_host()
     empty = hosting.volume()

@@ -101,7 +101,7 @@ class FactsController(NetworkServiceController):
         """Show how many of each kind any project may have."""
         return {"quota": self.network.limits()}
 
-    @wsgi.route("GET", "/quotas/{project_id}/details.json", policy="get_quota")
+    @wsgi.route("GET", "/quotas/{project_id}/details", policy="get_quota")
     @wsgi.version(base="2.1")
     @wsgi.response(200)
     @wsgi.target(_project)
@@ -111,3 +111,12 @@ class FactsController(NetworkServiceController):
         used = self.network.used(params["project_id"])
         limits = self.network.limits()
         return {"quota": {name: {"limit": limits[name], "used": used[name], "reserved": 0} for name in limits}}
+
+    @wsgi.route("GET", "/quotas/{project_id}/details.json", policy="get_quota")
+    @wsgi.version(base="2.1")
+    @wsgi.response(200)
+    @wsgi.target(_project)
+    @validation.schema(FORMATS.show_used_quota)
+    def show_used_quota_json(self, req: wsgi.Request, obj: None, params: ProjectParams) -> dict[str, Any]:
+        """The same, under the name by which python-neutronclient and Neutron's reference call it."""
+        return self.show_used_quota(req, obj, params)
