@@ -245,7 +245,7 @@ def in_box(module: str, arguments: Sequence[str], found: Callable[[dict[str, Any
         return 3
     guest_kernel.kernel()  # fetched here: a box has no network
     command = [sys.executable, "-m", module, "--here", "--raw", *arguments]
-    settings = box.Settings(cpus=2, timeout=1800, workdir=Path(__file__).resolve().parents[1])
+    settings = box.Settings(timeout=1800, workdir=Path(__file__).resolve().parents[1])
     unfinished = b""
 
     def take(data: bytes) -> None:

@@ -16,6 +16,7 @@
 #include "input.h"
 #include "overlay_files.h"
 #include "platform_target.h"
+#include "virtio/block.h"
 #include "virtio/kinds.h"
 
 #define DISK_SIZE 65536
@@ -75,14 +76,17 @@ static struct virtio_device *make_device(const char *kind, struct input *input) 
     }
     if (strncmp(kind, "block", 5) == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};
-        config.disable_io_uring = strcmp(kind, "block-ring") != 0;
+        config.disable_io_uring = strcmp(kind, "block-ring") != 0 && strcmp(kind, "block-vcpu") != 0;
         if (strcmp(kind, "block-limited") == 0)
             config.limiter = (struct nl_rate_limiter){{.size = 2000, .one_time_burst = 500, .refill_ms = 1000},
                                                       {.size = 3, .refill_ms = 1000}};
         int fd = memfd_create("disk", MFD_CLOEXEC);
         if (ftruncate(fd, DISK_SIZE) < 0)
             abort();
-        return block_create(&config, block_raw_open(fd));
+        struct virtio_device *device = block_create(&config, block_raw_open(fd));
+        if (strcmp(kind, "block-vcpu") == 0 && device->served_by_vcpu != 0)
+            block_ring_by_vcpu(device->state);
+        return device;
     }
     if (strncmp(kind, "overlay", 7) == 0) {
         struct nl_disk_config config = {.queues = 2, .queue_size = 16, .discard = 1, .serial = "fuzz"};

@@ -18,11 +18,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parent / "nova_lite/hv/native"
 WORK = HERE.parent / "build/fuzz"
-DISK_KINDS = ("block", "block-ring", "block-limited", "overlay", "overlay-ring", "overlay-file")
+DISK_KINDS = ("block", "block-ring", "block-vcpu", "block-limited", "overlay", "overlay-ring", "overlay-file")
 DEVICE_KINDS = ("rng", *DISK_KINDS, "net", "net-queues", "vsock", "balloon", "console")
 KINDS = (*DEVICE_KINDS, "pci", "serial", "ports", "hotplug")
 #: Kinds that look the same to the guest share their inputs.
-CORPUS = dict.fromkeys(("block-ring", "block-limited", "overlay", "overlay-ring"), "block")
+CORPUS = dict.fromkeys(("block-ring", "block-vcpu", "block-limited", "overlay", "overlay-ring"), "block")
 #: Of Python's: kind → its program.
 PROGRAMS = dict.fromkeys(("bzimage", "elf", "unpack"), "loaders.py") | dict.fromkeys(
     ("qcow2", "overlay-header"), "disk_files.py"

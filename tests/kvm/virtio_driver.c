@@ -278,6 +278,7 @@ static const struct {
     {"block_without_ring", test_block_without_ring},
     {"block_threads", test_block_threads},
     {"block_threads_without_ring", test_block_threads_without_ring},
+    {"block_by_vcpu", test_block_by_vcpu},
     {"block_rate", test_block_rate},
     {"block_rate_without_ring", test_block_rate_without_ring},
     {"net", test_net},

@@ -29,6 +29,7 @@ static inline uint32_t port(bool write, uint16_t number, unsigned size, uint32_t
 
 void test_block(void);
 void test_block_threads(void);
+void test_block_by_vcpu(void);
 void test_block_rate(void);
 void test_block_group(void);
 void test_block_without_ring(void);

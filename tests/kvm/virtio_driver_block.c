@@ -1,5 +1,7 @@
 /* virtio-blk and its rate limiter, for virtio_driver.c. */
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +117,95 @@ static void await_taken(unsigned queue) {
     uint32_t head, written;
     while (!fake_taken(&machine, queue, &head, &written))
         usleep(100);
+}
+
+/* A disk that is quick, or has no end for a read until something is written into a pipe. */
+struct moody {
+    struct block_backend backend;
+    int quick_fd, pipe_fds[2];
+    bool slow;
+};
+
+static int perform_never(struct block_backend *backend, struct block_request *request) {
+    (void)backend, (void)request;
+    return -EIO;
+}
+
+static bool place_by_mood(struct block_backend *backend, const struct block_request *request,
+                          struct block_place *place) {
+    const struct moody *moody = (const struct moody *)backend;
+    *place = (struct block_place){moody->quick_fd, request->offset};
+    if (moody->slow)
+        *place = (struct block_place){moody->pipe_fds[0], 0};
+    return true;
+}
+
+static void close_moody(struct block_backend *backend) {
+    const struct moody *moody = (const struct moody *)backend;
+    close(moody->quick_fd);
+    close(moody->pipe_fds[0]);
+    close(moody->pipe_fds[1]);
+}
+
+static const struct block_backend_kind moody_kind = {
+    .perform = perform_never, .place = place_by_mood, .close = close_moody};
+
+/* Offer a read; whether its answer was there as soon as the guest had notified. Then wait for the answer. */
+static bool read_at_once(bool may_wait) {
+    uint32_t head, written;
+    unsigned before = __atomic_load_n(&machine.interrupts[0], __ATOMIC_RELAXED);
+    offer_request(0, VIRTIO_BLK_T_IN, 0, 512, true);
+    bool at_once = __atomic_load_n(&machine.interrupts[0], __ATOMIC_RELAXED) != before;
+    while (may_wait && __atomic_load_n(&machine.interrupts[0], __ATOMIC_RELAXED) == before)
+        usleep(100);
+    if (may_wait)
+        assert(fake_taken(&machine, 0, &head, &written) && *fake_ram(&machine, BUFFERS + 16, 1) == VIRTIO_BLK_S_OK);
+    return at_once;
+}
+
+static unsigned gate_inside(void) {
+    pthread_mutex_lock(&machine.set.gate.lock);
+    unsigned inside = machine.set.gate.inside;
+    pthread_mutex_unlock(&machine.set.gate.lock);
+    return inside;
+}
+
+/* One request at a time to a quick disk: the vCPU that notifies serves it. When it turns out slow, the vCPU goes on, a
+ * pause waits for the request, and the thread serves what follows. */
+void test_block_by_vcpu(void) {
+    struct nl_disk_config config = {.queues = 1, .queue_size = 16};
+    static struct moody moody = {.backend = {.kind = &moody_kind, .size = DISK_SIZE}};
+    moody.quick_fd = open("/dev/zero", O_RDONLY);
+    assert(moody.quick_fd >= 0 && pipe(moody.pipe_fds) == 0);
+    fake_init(&machine);
+    fake_add(&machine, block_create(&config, &moody.backend));
+    if (!machine.device->served_by_vcpu) /* no io_uring on this host */
+        return;
+    assert(virtio_set_start(&machine.set) == 0);
+    fake_drive(&machine, 0, 16);
+    unsigned at_once = 0;
+    for (unsigned i = 0; i < 500; i++)
+        at_once += read_at_once(true);
+    assert(at_once > 400);
+    while (read_at_once(true))
+        continue; /* it was the thread's, the next ones are the vCPU's again */
+    while (gate_inside() > 0)
+        usleep(100);
+    moody.slow = true;
+    uint32_t head, written;
+    assert(!read_at_once(false) && !fake_taken(&machine, 0, &head, &written) && gate_inside() > 0);
+    static const uint8_t data[512] = {1, 2, 3};
+    unsigned before = __atomic_load_n(&machine.interrupts[0], __ATOMIC_RELAXED);
+    assert(write(moody.pipe_fds[1], data, sizeof(data)) == sizeof(data));
+    while (__atomic_load_n(&machine.interrupts[0], __ATOMIC_RELAXED) == before)
+        usleep(100);
+    assert(fake_taken(&machine, 0, &head, &written) && *fake_ram(&machine, BUFFERS + 16, 1) == VIRTIO_BLK_S_OK);
+    assert(memcmp(fake_ram(&machine, BUFFERS + 0x200, 512), data, 512) == 0);
+    virtio_set_pause(&machine.set); /* nothing is under way */
+    virtio_set_resume(&machine.set);
+    moody.slow = false;
+    read_at_once(true);
+    virtio_set_stop(&machine.set);
 }
 
 /* The threads at work: many rounds on two queues, resets and pauses in between. */

@@ -185,6 +185,7 @@ static const struct virtio_kind kind = {.name = "block",
                                         .type = VIRTIO_ID_BLOCK,
                                         .pci_class = 0x018000,
                                         .own_threads = true,
+                                        .notified = block_ring_notified,
                                         .start = block_threads_start,
                                         .stop = block_threads_stop,
                                         .settle = settle,
@@ -233,8 +234,10 @@ struct virtio_device *block_create(const struct nl_disk_config *config, struct b
     block->sectors = backend->size >> SECTOR_SHIFT;
     memcpy(block->serial, config->serial, VIRTIO_BLK_ID_BYTES);
     rate_limiter_init(&block->limiter, &config->limiter, monotonic_ns());
-    if (block_threads_init(block, !config->disable_io_uring) == 0)
-        return device;
-    free(block);
-    return NULL;
+    if (block_threads_init(block, !config->disable_io_uring) < 0) {
+        free(block);
+        return NULL;
+    }
+    device->served_by_vcpu = block->ring != NULL ? UINT32_MAX : 0;
+    return device;
 }

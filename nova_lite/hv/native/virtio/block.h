@@ -81,8 +81,9 @@ int block_threads_init(struct block *block, bool may_ring);
 int block_threads_start(struct virtio_device *device);
 void block_threads_stop(struct virtio_device *device);
 void block_threads_close(struct block *block);
-/* With the lock held: the next request of the queue. When it is false, a kick or the timer comes for what follows. */
-bool block_next(struct block *block, unsigned index, struct chain *chain);
+/* With the lock held: the next request of the queue. When it is false, the timer comes for what follows or, if ``last``, a
+ * kick; otherwise the caller looks again. */
+bool block_next(struct block *block, unsigned index, struct chain *chain, bool last);
 /* Take note of an event of the epoll; whether it is the end. */
 bool block_note(struct block *block, uint32_t event);
 /* Serve what waits in all queues, to the end. For tests, without threads. */
@@ -94,11 +95,12 @@ int block_ring_start(struct block *block);
 /* The end has been announced. */
 void block_ring_stop(struct block *block);
 void block_ring_close(struct block *block);
-/* Begin what waits, end what is done. For the ring's thread: */
-void block_ring_turn(struct block *block);
-/* Whether the kernel is at work on anything; until it is not. */
-bool block_ring_busy(const struct block *block);
-void block_ring_finish(struct block *block);
+/* In the thread of the vCPU that notifies, with the lock held: begin what waits and end what is done, where that is the
+ * quicker way; whether it is left to the ring's thread. */
+bool block_ring_notified(struct virtio_device *device);
+/* For tests, without threads: begin and end all; let vCPUs serve the disk from now on, unless it turns out slow. */
+void block_ring_poll(struct block *block);
+void block_ring_by_vcpu(struct block *block);
 
 /* The disk of a device; NULL if it is none. */
 struct block *block_of(struct virtio_device *device);

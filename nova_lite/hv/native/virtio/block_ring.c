@@ -1,6 +1,10 @@
-/* A virtio-blk device on io_uring: one thread takes what waits in the queues, hands all of it to the kernel at once and
- * tells the guest of what has ended at once. Requests that are no plain transfer go to helpers, which may wait. */
+/* A virtio-blk device on io_uring: whoever has its turn takes what waits in the queues, hands all of it to the kernel at
+ * once and tells the guest of what has ended at once. That is the ring's thread or, for small requests to a disk that does
+ * everything while it is asked, the vCPU that notifies: there a request costs no hand-over between threads. Requests that
+ * are no plain transfer go to helpers, which may wait. */
 #include <errno.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -9,20 +13,31 @@
 
 #define JOBS 64 /* requests under way; a power of two */
 #define ROUNDS_UNTOLD 8
-#define TURNS_UNWATCHED 16
+#define TURNS_QUICK 16
+#define SMALL_BYTES (64u << 10) /* a request that a vCPU may serve itself */
+#define ROUNDS_BY_VCPU 2
+#define TURNS_ALONE 2
+#define BY_VCPU_LEAST 64u
+#define BY_VCPU_MOST 1024u
 
 struct block_ring {
-    struct uring uring;
-    /* Of the ring's thread alone: */
+    struct uring uring; /* of the thread whose turn it is */
+    /* Under the device's lock: */
+    bool turning; /* a thread has its turn; it looks at everything once more after it has let go of the lock */
+    bool held; /* a place in the gate is taken for what the kernel is at work on */
     unsigned placed; /* jobs in the ring */
     bool watched; /* the epoll tells of ends */
     unsigned turns_ended; /* one after another in which the kernel did all at once */
-    /* Under the device's lock: */
+    bool small; /* what was asked for last */
+    unsigned taken; /* requests, in the turn of the ring's thread */
+    unsigned alone; /* its turns one after another that found one request */
+    unsigned by_vcpu, by_vcpu_next; /* notifications that vCPUs serve before the thread has its next try */
     struct block_job *unused;
     unsigned begun; /* jobs that were ever used; the rest of their memory is untouched and costs nothing */
     struct block_job *slow, **slow_end; /* for the helpers, first come first served */
     pthread_cond_t slow_came;
     unsigned helpers;
+    bool helpless; /* there should be some */
     bool starved; /* requests wait for an unused job */
     bool ending;
     struct block_job jobs[JOBS];
@@ -36,6 +51,7 @@ int block_ring_init(struct block *block) {
         return result;
     }
     ring->slow_end = &ring->slow;
+    ring->by_vcpu_next = BY_VCPU_LEAST;
     pthread_cond_init(&ring->slow_came, NULL);
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = BLOCK_RING_EVENT};
     ring->watched = true;
@@ -129,14 +145,16 @@ static bool take_up(struct block *block) {
                 ring->starved = true;
                 return taken;
             }
-            if (!block_next(block, i, &job->chain))
+            if (!block_next(block, i, &job->chain, !taken)) /* what was taken makes for another look */
                 break;
             ring->unused = job->next;
             job->queue = i;
             device->in_flight++;
+            ring->taken++;
             taken = true;
             now_ns = now_ns != 0 ? now_ns : monotonic_ns();
             enum block_step step = block_begin(block, job, now_ns);
+            ring->small = step != BLOCK_FOR_BACKEND || job->request.size <= SMALL_BYTES;
             if (step != BLOCK_FOR_BACKEND)
                 finish(block, job, step);
             else if (place(block, job))
@@ -146,6 +164,11 @@ static bool take_up(struct block *block) {
         }
     }
     return taken;
+}
+
+/* The kernel does all at once. */
+static bool quick(const struct block_ring *ring) {
+    return ring->turns_ended >= TURNS_QUICK;
 }
 
 /* With the lock held: what the kernel has ended; whether there was anything. */
@@ -169,12 +192,14 @@ static bool reap(struct block *block) {
     return any;
 }
 
-void block_ring_turn(struct block *block) {
+/* With the lock held, which is let go meanwhile: take up, hand to the kernel, end what has ended, until nothing is left
+ * to do or for so many rounds; whether nothing is left. */
+static bool take_turn(struct block *block, unsigned rounds_max) {
     struct virtio_device *device = &block->device;
     struct block_ring *ring = block->ring;
     bool more;
     unsigned rounds = 0;
-    pthread_mutex_lock(&device->lock);
+    ring->turning = true;
     do {
         more = take_up(block);
         if (ring->uring.prepared > 0) {
@@ -188,34 +213,62 @@ void block_ring_turn(struct block *block) {
         }
         more |= reap(block);
         /* A guest that keeps more coming is not interrupted for each; but it does not wait for the last one either. */
-        if (!more || ++rounds % ROUNDS_UNTOLD == 0)
+        if (!more || ++rounds % ROUNDS_UNTOLD == 0 || rounds == rounds_max)
             tell(device);
-    } while (more);
-    pthread_mutex_unlock(&device->lock);
+    } while (more && rounds != rounds_max);
+    ring->turning = false;
+    return !more;
 }
 
-bool block_ring_busy(const struct block *block) {
-    return block->ring->placed > 0;
+static void turn(struct block *block) {
+    pthread_mutex_lock(&block->device.lock);
+    if (!block->ring->turning)
+        take_turn(block, UINT_MAX);
+    pthread_mutex_unlock(&block->device.lock);
 }
 
-/* Wait for ends, unless the disk is one that does everything while it is asked: there each end would come once more, as
- * an event. */
+bool block_ring_notified(struct virtio_device *device) {
+    struct block *block = device->state;
+    struct block_ring *ring = block->ring;
+    if (ring->turning) /* it is not over yet, and will find what there is */
+        return false;
+    if (!quick(ring) || !ring->small || ring->by_vcpu == 0 || ring->placed > 0 || ring->helpless)
+        return true;
+    ring->by_vcpu--;
+    bool all = take_turn(block, ROUNDS_BY_VCPU);
+    if (ring->placed > 0) {
+        ring->turns_ended = 0; /* the ring's thread submits until the disk proves as quick again */
+        if (!ring->held)
+            gate_enter_beside(device->gate); /* the guest that is about to go on is not paused yet */
+        ring->held = true;
+    }
+    return !all || ring->placed > 0;
+}
+
+/* With the lock held: wait for ends, unless the disk is one that does everything while it is asked: there each end would
+ * come once more, as an event. */
 static void watch_ends(struct block *block) {
     struct block_ring *ring = block->ring;
-    bool busy = block_ring_busy(block);
-    ring->turns_ended = busy ? 0 : ring->turns_ended + 1;
-    bool wanted = busy || (ring->watched && ring->turns_ended < TURNS_UNWATCHED);
+    ring->turns_ended = ring->placed > 0 ? 0 : ring->turns_ended + 1;
+    bool wanted = ring->placed > 0 || (ring->watched && !quick(ring));
     if (wanted == ring->watched)
         return;
     struct epoll_event event = {.events = wanted ? EPOLLIN | EPOLLET : 0, .data.u32 = BLOCK_RING_EVENT};
     ring->watched = epoll_ctl(block->epoll_fd, EPOLL_CTL_MOD, ring->uring.fd, &event) == 0 ? wanted : ring->watched;
 }
 
-void block_ring_finish(struct block *block) {
-    while (block_ring_busy(block)) {
+/* Until the kernel is at work on nothing any more; no vCPU is in a turn. */
+static void finish_all(struct block *block) {
+    while (block->ring->placed > 0) {
         uring_submit(&block->ring->uring, true);
-        block_ring_turn(block);
+        turn(block);
     }
+}
+
+void block_ring_by_vcpu(struct block *block) {
+    block->ring->turns_ended = TURNS_QUICK;
+    block->ring->small = true;
+    block->ring->by_vcpu = UINT_MAX;
 }
 
 static void *help(void *opaque) {
@@ -243,23 +296,72 @@ static void *help(void *opaque) {
     return NULL;
 }
 
+/* With the lock held: a guest that has one request under way at a time waits for it, so the vCPU had better serve it; one
+ * that goes on meanwhile has the thread serve many at once. Now and then the thread has a try, to see which it is. */
+static void choose_server(struct block_ring *ring) {
+    if (ring->taken == 1 && ++ring->alone >= TURNS_ALONE) {
+        ring->by_vcpu = ring->by_vcpu_next;
+        ring->by_vcpu_next = 2 * ring->by_vcpu < BY_VCPU_MOST ? 2 * ring->by_vcpu : BY_VCPU_MOST;
+    } else if (ring->taken > 1) {
+        ring->alone = ring->by_vcpu = 0;
+        ring->by_vcpu_next = BY_VCPU_LEAST;
+    }
+}
+
+/* A place in the gate, unless one is taken already for what is under way; whether it had to be taken. The gate closes after
+ * the vCPUs have stopped: while it is closed, none of them takes that place. */
+static bool enter(struct block *block) {
+    pthread_mutex_lock(&block->device.lock);
+    bool held = block->ring->held, inside = held || gate_try_enter(block->device.gate);
+    block->ring->taken = 0;
+    pthread_mutex_unlock(&block->device.lock);
+    if (!inside)
+        gate_enter(block->device.gate);
+    return !held;
+}
+
+/* One place is kept while the kernel is at work on the guest's memory. Whether the disk is quick. */
+static bool leave(struct block *block, bool entered) {
+    struct block_ring *ring = block->ring;
+    pthread_mutex_lock(&block->device.lock);
+    watch_ends(block); /* tells at once of what has ended meanwhile */
+    choose_server(ring);
+    unsigned places = (unsigned)entered + ring->held;
+    ring->held = ring->placed > 0;
+    for (; places > ring->held; places--)
+        gate_leave(block->device.gate);
+    bool is_quick = quick(ring);
+    pthread_mutex_unlock(&block->device.lock);
+    return is_quick;
+}
+
+void block_ring_poll(struct block *block) {
+    turn(block);
+    finish_all(block);
+    leave(block, false);
+}
+
+/* A patient thread does not push the vCPU that wakes it off a processor that they share: the guest asks for what else it
+ * wants, all of it is done at once and it is interrupted once. One that waits for a slow disk is not patient. */
+static void set_patient(bool *patient, bool wanted) {
+    struct sched_param none = {0};
+    if (*patient != wanted && pthread_setschedparam(pthread_self(), wanted ? SCHED_BATCH : SCHED_OTHER, &none) == 0)
+        *patient = wanted;
+}
+
 static void *ring_main(void *opaque) {
     struct block *block = opaque;
-    bool stop = false, inside = false;
+    bool stop = false, patient = false;
     while (!stop) {
         struct epoll_event events[8];
         int count = epoll_wait(block->epoll_fd, events, 8, -1);
-        if (!inside)
-            gate_enter(block->device.gate);
+        bool entered = enter(block);
         for (int i = 0; i < count; i++)
             stop |= block_note(block, events[i].data.u32);
-        block_ring_turn(block);
+        turn(block);
         if (stop)
-            block_ring_finish(block);
-        watch_ends(block); /* tells at once of what has ended meanwhile */
-        inside = block_ring_busy(block); /* the kernel is at work on the guest's memory */
-        if (!inside)
-            gate_leave(block->device.gate);
+            finish_all(block);
+        set_patient(&patient, leave(block, entered));
     }
     return NULL;
 }
@@ -277,6 +379,7 @@ int block_ring_start(struct block *block) {
     }
     pthread_mutex_lock(&block->device.lock);
     ring->helpers = block->thread_count - 1; /* with none, the ring's thread does all */
+    ring->helpless = ring->helpers == 0;
     pthread_mutex_unlock(&block->device.lock);
     return 0;
 }

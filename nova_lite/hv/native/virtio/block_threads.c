@@ -56,7 +56,7 @@ static bool within_limits(struct block *block, const struct chain *chain) {
     return false;
 }
 
-bool block_next(struct block *block, unsigned index, struct chain *chain) {
+bool block_next(struct block *block, unsigned index, struct chain *chain, bool last) {
     struct virtio_device *device = &block->device;
     struct virtqueue *queue = &device->queues[index];
     do {
@@ -67,7 +67,7 @@ bool block_next(struct block *block, unsigned index, struct chain *chain) {
             virtqueue_unpop(queue);
             return false;
         }
-    } while (virtqueue_await_kicks(queue));
+    } while (last && virtqueue_await_kicks(queue));
     return false;
 }
 
@@ -77,7 +77,7 @@ static void drain(struct block *block, unsigned index) {
     struct virtqueue *queue = &device->queues[index];
     struct block_job job;
     pthread_mutex_lock(&device->lock);
-    while (virtio_running(device) && queue->ready && block_next(block, index, &job.chain)) {
+    while (virtio_running(device) && queue->ready && block_next(block, index, &job.chain, true)) {
         device->in_flight++;
         if (block->waiting > 0 && !block->helper_called && virtqueue_waiting(queue)) {
             block->helper_called = true;
@@ -104,10 +104,8 @@ static void drain(struct block *block, unsigned index) {
 }
 
 void block_poll(struct block *block) {
-    if (block->ring != NULL) {
-        block_ring_turn(block);
-        block_ring_finish(block);
-    }
+    if (block->ring != NULL)
+        block_ring_poll(block);
     for (unsigned i = 0; block->ring == NULL && i < block->device.queue_count; i++)
         drain(block, i);
 }
@@ -116,7 +114,7 @@ bool block_note(struct block *block, uint32_t event) {
     uint64_t count;
     if (event == BLOCK_TIMER_EVENT && read(block->timer_fd, &count, sizeof(count)) < 0)
         return false; /* another thread has it */
-    if (event < block->device.queue_count) /* the eventfd is not read: each write wakes an edge-triggered epoll */
+    if (event < block->device.queue_count && !block->device.served_by_vcpu) /* the eventfd is not read: each write wakes an edge-triggered epoll */
         count_shared(&block->device.notifications, 1);
     return event == BLOCK_STOP_EVENT; /* it stays readable until all threads have seen it */
 }

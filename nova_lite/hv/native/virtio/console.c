@@ -153,7 +153,6 @@ static unsigned held(struct virtio_device *device, unsigned queue) {
 static const struct virtio_kind kind = {.name = "console",
                                         .type = VIRTIO_ID_CONSOLE,
                                         .pci_class = 0x078000,
-                                        .served_by_vcpu = 1u << TRANSMIT,
                                         .attached = attached,
                                         .process = process,
                                         .reset = reset,
@@ -170,6 +169,7 @@ struct virtio_device *virtio_console_create(int out_fd) {
     device->offered = 1ull << VIRTIO_CONSOLE_F_SIZE;
     device->config_size = offsetof(struct virtio_console_config, max_nr_ports);
     device->queue_count = 2;
+    device->served_by_vcpu = 1u << TRANSMIT;
     device->queues[RECEIVE].max_size = device->queues[TRANSMIT].max_size = QUEUE_SIZE;
     device->counter_count = sizeof(counter_names) / sizeof(counter_names[0]);
     for (unsigned i = 0; i < device->counter_count; i++)

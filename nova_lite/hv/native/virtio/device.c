@@ -23,12 +23,19 @@ bool virtio_has(const struct virtio_device *device, unsigned feature) {
     return device->accepted >> feature & 1;
 }
 
-static void serve(struct virtio_device *device, unsigned queue) {
+/* Whether it is left to the device's own threads. */
+static bool serve(struct virtio_device *device, unsigned queue) {
+    bool left = false;
     pthread_mutex_lock(&device->lock);
     count_shared(&device->notifications, 1);
-    if (virtio_running(device) && device->queues[queue].ready)
-        device->kind->process(device, queue);
+    if (virtio_running(device) && device->queues[queue].ready) {
+        if (device->kind->own_threads)
+            left = device->kind->notified(device);
+        else
+            device->kind->process(device, queue);
+    }
     pthread_mutex_unlock(&device->lock);
+    return left;
 }
 
 /* In the loop: the guest has notified a queue, or the device itself. */
@@ -165,12 +172,10 @@ void virtio_kick(struct virtio_device *device, unsigned queue) {
 }
 
 bool virtio_served_by_vcpu(const struct virtio_device *device, unsigned queue) {
-    return device->kind->served_by_vcpu >> queue & 1;
+    return device->served_by_vcpu >> queue & 1;
 }
 
 void virtio_notified(struct virtio_device *device, unsigned queue) {
-    if (virtio_served_by_vcpu(device, queue))
-        serve(device, queue);
-    else
-        virtio_kick(device, queue);
+    if (!virtio_served_by_vcpu(device, queue) || serve(device, queue))
+        virtio_kick(device, queue); /* without the lock, for which a thread that wakes up at once would wait */
 }

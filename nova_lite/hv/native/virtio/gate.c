@@ -23,6 +23,14 @@ void gate_enter(struct gate *gate) {
     pthread_mutex_unlock(&gate->lock);
 }
 
+bool gate_try_enter(struct gate *gate) {
+    pthread_mutex_lock(&gate->lock);
+    bool open = !gate->closed;
+    gate->inside += open;
+    pthread_mutex_unlock(&gate->lock);
+    return open;
+}
+
 void gate_enter_beside(struct gate *gate) {
     pthread_mutex_lock(&gate->lock);
     gate->inside++;

@@ -14,6 +14,8 @@ void gate_init(struct gate *gate);
 void gate_destroy(struct gate *gate);
 /* Waits while it is closed. */
 void gate_enter(struct gate *gate);
+/* False when it is closed. */
+bool gate_try_enter(struct gate *gate);
 /* Once more for another thread, which shall leave: by one who is inside, so it never waits. */
 void gate_enter_beside(struct gate *gate);
 void gate_leave(struct gate *gate);

@@ -25,13 +25,12 @@ struct virtio_kind {
     const char *name;
     uint16_t type; /* Virtual I/O Device 1.2, chapter 5 */
     uint32_t pci_class;
-    /* A bit for each queue whose notifications the vCPU that sends them serves itself, because it does nothing but wait
-     * for the answer: it would only wait longer for another thread. Not with own_threads. */
-    uint32_t served_by_vcpu;
     bool own_threads; /* which wait for the queues' kick_fd themselves; otherwise the device loop does */
-    /* Chains may wait in the queue; in the device loop, with the device's lock held. Must not be NULL unless
-     * own_threads. */
+    /* Chains may wait in the queue; in the device loop or, if served_by_vcpu, in the thread of the vCPU that notifies,
+     * with the device's lock held. Must not be NULL unless own_threads. */
     void (*process)(struct virtio_device *device, unsigned queue);
+    /* The same with own_threads, for queues with served_by_vcpu: whether it is left to the threads after all. */
+    bool (*notified)(struct virtio_device *device);
     /* The driver is ready: features and queues stand. With the lock held. */
     void (*activate)(struct virtio_device *device);
     /* Forget everything of the driver. With the lock held, nothing is in flight. */
@@ -79,6 +78,9 @@ struct virtio_kick {
 struct virtio_device {
     const struct virtio_kind *kind;
     void *state; /* the kind's own */
+    /* A bit for each queue whose notifications the vCPU that sends them serves itself, because it does nothing but wait
+     * for the answer: it would only wait longer for another thread. */
+    uint32_t served_by_vcpu;
     char id[32]; /* the user's name of it */
     unsigned number; /* on the PCI bus */
     bool started;    /* its own threads run */
