@@ -199,8 +199,15 @@ def wishes(
     assert not isinstance(wanted, str)
     found = []
     for item in wanted:
-        if count > 1 and (item.get("port") or item.get("fixed_ip")):
-            raise exceptions.Invalid("Invalid fixed_ip or port: several servers cannot have the same.")
+        if count > 1 and item.get("port"):
+            raise exceptions.Invalid(
+                "Failed to launch instances: Unable to launch multiple instances with a single configured port ID. "
+                "Please launch your instance one by one with different ports."
+            )
+        if count > 1 and item.get("fixed_ip"):
+            raise exceptions.Invalid(
+                "Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified."
+            )
         try:
             found.append(wish(connection, context, mine, item))
         except (exceptions.NotFound, AddressInUse) as error:

@@ -155,6 +155,11 @@ def test_host_and_hypervisor_hostname_need_2_74_and_an_administrator(shared: Clo
         assert missing == "Compute host elsewhere could not be found."
 
 
+def test_a_tag_named_twice_is_one(shared: Cloud) -> None:
+    made = shared("POST", "/servers", "2.52", json=body("2.52", tags=["b", "a", "b"])).json["server"]["id"]
+    assert shared("GET", f"/servers/{made}/tags", "2.52").json["tags"] == ["a", "b"]
+
+
 def test_device_tags_come_and_go_as_in_nova(shared: Cloud) -> None:
     """2.32 brought tags; those of devices were lost at 2.33, those of networks at 2.37; 2.42 restored both."""
     tagged_device = [DEVICE | {"tag": "root"}]
