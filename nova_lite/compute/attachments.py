@@ -69,7 +69,11 @@ class Attachments:
             return
         name = device.device_name.removeprefix("/dev/")
         if not self._driver.detach_disk(instance.uuid, name, PATIENCE):
-            LOG.info("Server %s has not let go of volume %s yet", instance.uuid, device.volume_id)
+            LOG.info(
+                "Server %s has not let go of volume %s yet; the latter is free once the server is stopped or reset",
+                instance.uuid,
+                device.volume_id,
+            )
 
     def _find(self, operation: objects.Operation, status: str) -> objects.BlockDevice | None:
         """What the operation is about, unless that is over already."""
