@@ -50,9 +50,9 @@ tempest: bootstrap ## OpenStack's Tempest on real VMs (TESTS=regex TEMPEST_DRIVE
 tempest-ssh: bootstrap ## Tempest's tests that log in to Linux servers by ssh, in a QEMU machine (TEMPEST_BOX= on this machine's KVM)
 	@$(PY) -m tests.tempest $(if $(TESTS),'$(TESTS)') --ssh $(TEMPEST_BOX) --concurrency 1
 
-clients: bootstrap ## openstackclient, openstacksdk and novaclient, from PyPI into build/, on real VMs
+clients: bootstrap ## openstackclient, openstacksdk, novaclient and Ansible, from PyPI into build/, on real VMs
 	@$(PY) -m tests.own_venv clients
-	@$(PY) -m pytest tests/clients
+	@$(PY) -m pytest --timeout 0 tests/clients
 
 fuzz: bootstrap ## Hostile guests, kernels and disks: ten minutes for each kind of them (SECONDS=…); needs clang
 	@$(PY) fuzz/run.py $(or $(SECONDS),600)

@@ -21,7 +21,6 @@ def wait(get, wanted):
     raise AssertionError(f"{found} and not {wanted}")
 
 
-
 def life(nova, version):
     size = nova.flavors.find(name=flavor)
     server = nova.servers.create(f"nova-{version}", image, size, nics=[{"net-id": net}], meta={"v": version})
