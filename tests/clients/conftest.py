@@ -40,15 +40,19 @@ class Clients:
             "ANSIBLE_COLLECTIONS_PATH": str(ansible.parent / "collections"),
         }
 
-    def run(self, program: str | Path, *arguments: str, patience: float = PATIENCE, **environment: str) -> str:
+    def run(
+        self, program: str | Path, *arguments: str, given: str = "", patience: float = PATIENCE, **environment: str
+    ) -> str:
         """Its standard output; it must end well.
 
         :param program: in the environment with openstackclient, or with its path.
+        :param given: what it reads.
         """
         done = subprocess.run(
             [str(self.bin / program), *arguments],
             env=self._environment | environment,
             cwd=self.folder,
+            input=given,
             capture_output=True,
             text=True,
             timeout=patience,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.clients.conftest import Clients
+
+HERE = Path(__file__).parent
 
 
 def status(clients: Clients, server: str) -> str:
@@ -73,6 +77,11 @@ def test_what_administrators_look_at(clients: Clients) -> None:
     openstack("usage", "list")
     assert openstack("flavor", "list") and openstack("network", "list") and openstack("project", "list")
     assert openstack("availability", "zone", "list", "--compute")
+
+
+def test_what_else_can_be_said_to_it(clients: Clients) -> None:
+    commands = (HERE / "commands.txt").read_text()
+    assert clients.run("python", str(HERE / "with_openstackclient.py"), given=commands, patience=1800.0)
 
 
 def wait_for(clients: Clients, server: str, wanted: str) -> None:
