@@ -41,6 +41,30 @@ def test_roles_in_the_token_decide(people: People, cloud: Serving) -> None:
     assert call("GET", f"{cloud.url}/v2.1/os-hypervisors", people.token("admin", "admin"))[0] == OPEN
 
 
+#: A call for each class of rules, and a user of each role: whom it is open to.
+CALLS = (
+    ("GET", "/servers", None, {"rob", "ada", "admin"}),
+    ("POST", "/os-server-groups", {"server_group": {"name": "g", "policies": ["affinity"]}}, {"ada", "admin"}),
+    ("GET", "/os-hypervisors", None, {"admin"}),
+    (
+        "POST",
+        "/os-server-external-events",
+        {"events": [{"name": "network-changed", "server_uuid": "00000000-0000-0000-0000-000000000000"}]},
+        {"admin", "other-service"},
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("user", "project"), [("rob", "demo"), ("ada", "demo"), ("other-service", "service"), ("admin", "admin")]
+)
+def test_keystones_roles_open_what_the_rules_say(people: People, cloud: Serving, user: str, project: str) -> None:
+    token = people.token(user, project)
+    for method, path, body, open_to in CALLS:
+        status, _, document = call(method, f"{cloud.url}/v2.1{path}", token, body)
+        assert (status == 403) == (user not in open_to), (user, method, path, status, document)
+
+
 def test_a_refusal_tells_where_keystone_is(people: People, cloud: Serving) -> None:
     for token in (None, "none-of-keystones", "nlt_000000000000_" + 43 * "a"):
         status, headers = show_servers(cloud, token)
