@@ -118,7 +118,17 @@ def test_equal_formats_are_there_once() -> None:
 
 
 #: What only the agent, the service of events or a console could tell; and what no host here can do.
-NOT_FROM_HERE = {"diagnostics", "wait", "events", "{console_token}", "reboot", "shutdown", "startup", "{migration_id}"}
+NOT_FROM_HERE = {
+    "diagnostics",
+    "wait",
+    "events",
+    "{console_token}",
+    "reboot",
+    "shutdown",
+    "startup",
+    "{migration_id}",
+    "{share_id}",
+}
 
 
 @pytest.fixture(scope="module")
