@@ -76,10 +76,8 @@ def request_of(operation: Operation, major: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
-    yield made
-    made.close()
+def cloud(module_cloud: Cloud) -> Cloud:
+    return module_cloud
 
 
 @pytest.fixture(scope="module")

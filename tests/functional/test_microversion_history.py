@@ -6,7 +6,6 @@ A row for each version from 2.2 on; the versions that show nothing to a client h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -203,10 +202,8 @@ def test_every_version_is_told_of() -> None:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
-    yield made
-    made.close()
+def cloud(module_cloud: Cloud) -> Cloud:
+    return module_cloud
 
 
 @pytest.fixture(scope="module")

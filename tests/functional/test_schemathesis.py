@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -67,10 +66,8 @@ def asked(version: str) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    made = Cloud(tmp_path_factory.mktemp("cloud"))
-    yield made
-    made.close()
+def cloud(module_cloud: Cloud) -> Cloud:
+    return module_cloud
 
 
 @pytest.fixture(scope="module")
